@@ -1,0 +1,225 @@
+"""The compiler as a library: sources in, manifests and findings out.
+
+    parse -> shape -> resolve -> meaning -> tables -> RouteList -> manifests -> bytes
+
+Pure: files are read by whoever calls, companions of a spec (a manifest that it names)
+through the `read` function of its source.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+from pinroute.platforms.companions import companions
+from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
+from pinroute.diagnostics.ignores import without_ignored
+from pinroute.istio.admission import check_admission
+from pinroute.istio.emit import match_items
+from pinroute.istio.limits import MAX_CLIENT_APPLY_BYTES, MAX_ITEMS, MAX_OBJECT_BYTES
+from pinroute.manifest.bundle import Rendered, files, render
+from pinroute.manifest.objects import digest
+from pinroute.platforms.backends import check_backends
+from pinroute.spec.load import load as load_file
+from pinroute.spec.meaning import Spec, check_meaning, stage_names
+from pinroute.spec.model import Body, VersionName
+from pinroute.spec.resolve import resolve
+from pinroute.spec.scalars import value
+from pinroute.spec.shape import errors
+from pinroute.stages.stage import Stage, build_stage, stage_order
+
+Read = Callable[[str], bytes]
+
+
+class Source(NamedTuple):
+    """A file: how it is called in messages, its bytes, and how to read what stands beside it."""
+
+    name: str
+    data: bytes
+    read: Read | None = None
+
+
+class Checked(NamedTuple):
+    """An experiment without errors: its spec, where it came from, and its companions."""
+
+    spec: Spec
+    source: Source
+    digest: str
+    manifests: Mapping[VersionName, Body]
+
+
+class Compiled(NamedTuple):
+    """A compiled experiment: the stages that were asked for, the live one by name."""
+
+    checked: Checked
+    live: str
+    stages: tuple[Stage, ...]
+    rendered: tuple[Rendered, ...]
+
+    def files(self) -> Mapping[str, str]:
+        """Return every file by its path below the output folder; needs all stages."""
+        name = self.checked.source.name.rsplit("/", 1)[-1]
+        experiment = self.checked.spec.experiment
+        return files(experiment, self.rendered, self.live, name, self.checked.digest)
+
+
+class Specs(NamedTuple):
+    """What was read: experiments without errors, how many others there were, all findings."""
+
+    experiments: tuple[Checked, ...]
+    others: int
+    diagnostics: tuple[Diagnostic, ...]
+
+
+class Compilation(NamedTuple):
+    """The result of a run; `experiments` is empty if some finding is an error."""
+
+    experiments: tuple[Compiled, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    others: int = 0
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether some finding is an error."""
+        return errors(self.diagnostics)
+
+
+def load(sources: Iterable[Source], environment: Source | None = None) -> Specs:
+    """Read and check specs; every finding of every file at once, in order."""
+    found: list[Diagnostic] = []
+    texts: dict[str, str] = {}
+    overlay = _environment(environment, found) if environment is not None else None
+    good: list[Checked] = []
+    others = 0
+    for source in sources:
+        loaded = load_file(source.name, source.data)
+        texts[source.name] = loaded.text
+        found += loaded.diagnostics
+        others += len(loaded.others)
+        for kind, document in loaded.ours:
+            if kind != "AffinityExperiment":
+                continue
+            data = cast(Mapping[str, Any], value(document.root))
+            spec = Spec(document, resolve(data, overlay))
+            wrong = check_meaning(spec) + check_admission(spec) + check_backends(spec)
+            manifests: Mapping[VersionName, Body] = {}
+            if not errors(wrong):
+                manifests, missing = companions(spec, source.read, loaded.others)
+                wrong += missing
+            found += wrong
+            if not errors(wrong):
+                good.append(Checked(spec, source, digest(data), manifests))
+    found += _clashes(good)
+    for name, text in texts.items():
+        found = without_ignored(name, text, found, unused=not errors(found))
+    return Specs(tuple(good), others, _in_order(found))
+
+
+def compile_specs(
+    sources: Iterable[Source],
+    *,
+    environment: Source | None = None,
+    stage: str | None = None,
+    all_stages: bool = False,
+) -> Compilation:
+    """Compile every experiment of the sources.
+
+    `stage` replaces the spec's own one; with `all_stages` every stage is rendered, not
+    the live one only.
+    """
+    specs = load(sources, environment)
+    found = list(specs.diagnostics)
+    compiled: list[Compiled] = []
+    if not errors(found):
+        for checked in specs.experiments:
+            experiment = checked.spec.experiment
+            known = stage_names(experiment)
+            live = known.get(stage or experiment.stage)
+            if live is None:
+                raise UnknownStage(stage or experiment.stage, tuple(known), experiment.name)
+            wanted = stage_order(experiment) if all_stages else [live]
+            stages = tuple(build_stage(experiment, name, checked.manifests) for name in wanted)
+            rendered = tuple(render(experiment, item, checked.digest) for item in stages)
+            found += _sizes(checked, rendered)
+            compiled.append(Compiled(checked, live, stages, rendered))
+    failed = errors(found)
+    return Compilation(() if failed else tuple(compiled), _in_order(found), specs.others)
+
+
+class UnknownStage(Exception):
+    """A stage was asked for that an experiment does not have."""
+
+    def __init__(self, stage: str, known: tuple[str, ...], experiment: str):
+        super().__init__(f"experiment {experiment!r} has no stage {stage!r}")
+        self.stage = stage
+        self.known = known
+
+
+def _environment(source: Source, found: list[Diagnostic]) -> Mapping[str, Any] | None:
+    loaded = load_file(source.name, source.data)
+    found += loaded.diagnostics
+    ours = [document for kind, document in loaded.ours if kind == "Environment"]
+    if len(ours) == 1:
+        return cast(Mapping[str, Any], cast(Any, value(ours[0].root)).get("spec", {}))
+    return None
+
+
+def _in_order(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    return tuple(sorted(found, key=lambda item: (item.span, item.code, item.message)))
+
+
+def _clashes(good: Sequence[Checked]) -> list[Diagnostic]:
+    """Find experiments that write the same object, or share a host on a gateway."""
+    found: list[Diagnostic] = []
+    names: dict[tuple[str, str], Checked] = {}
+    services: dict[tuple[str, str], Checked] = {}
+    hosts: dict[tuple[str, str], Checked] = {}
+    for checked in good:
+        experiment = checked.spec.experiment
+        identity = (experiment.namespace or "default", experiment.name)
+        target = (experiment.route.namespace, experiment.route.name)
+        if identity in names:
+            path: Path = ("metadata", "name")
+            found.append(_clash("PIN233", checked, names[identity], path, name="/".join(identity)))
+        elif target in services:
+            path = ("spec", "route")
+            found.append(_clash("PIN234", checked, services[target], path, name="/".join(target)))
+        else:
+            for index, host in enumerate(experiment.route.hosts):
+                for gateway in experiment.route.gateways or ("mesh",):
+                    first = hosts.setdefault((gateway, host.lower()), checked)
+                    if first is not checked:
+                        path = ("spec", "route", "hosts", index)
+                        found.append(_clash("PIN235", checked, first, path, name=host))
+        names.setdefault(identity, checked)
+        services.setdefault(target, checked)
+    return found
+
+
+def _clash(code: str, here: Checked, first: Checked, path: Path, name: str) -> Diagnostic:
+    related = (Related(first.spec.document.span(path), "the other one is here"),)
+    return diagnose(code, here.spec.document.span(path), path, related=related, name=name)
+
+
+def _sizes(checked: Checked, rendered: Sequence[Rendered]) -> list[Diagnostic]:
+    found: list[Diagnostic] = []
+    path: Path = ("spec", "groups")
+    where = checked.spec.document.span(path, key=True)
+    name = checked.spec.experiment.name
+    for stage in rendered:
+        service = stage.virtual_service
+        items = match_items(service["spec"]["http"])
+        if items > MAX_ITEMS:
+            found.append(
+                diagnose("PIN236", where, path, name=name, stage=stage.name, items=items, limit=MAX_ITEMS)
+            )
+        size = _json_bytes(service) if items > MAX_ITEMS else 0
+        if size > MAX_OBJECT_BYTES:
+            found.append(diagnose("PIN238", where, path, name=name, stage=stage.name, size=size))
+        elif size > MAX_CLIENT_APPLY_BYTES:
+            found.append(diagnose("PIN237", where, path, name=name, stage=stage.name, size=size))
+    return found
+
+
+def _json_bytes(item: Mapping[str, Any]) -> int:
+    import json
+
+    return len(json.dumps(item, separators=(",", ":"), ensure_ascii=False).encode())

@@ -1,0 +1,65 @@
+"""The catalogue: one small TOML file for each code, read when the code is raised.
+
+A file holds `name`, `severity`, `summary`, the `message` and the `hint` (templates
+in `str.format` syntax), and for people `explain`, `wrong` and `right`.
+"""
+
+from functools import cache
+from pathlib import Path as FilePath
+
+from pinroute.diagnostics.model import Diagnostic, Path, Related, Rule, Severity, Span
+
+FOLDER = FilePath(__file__).parent / "catalogue"
+
+
+def codes() -> tuple[str, ...]:
+    """Return every code of the catalogue, in order."""
+    return tuple(sorted(file.stem for file in FOLDER.glob("PIN*.toml")))
+
+
+@cache
+def rule(code: str) -> Rule:
+    """Return the rule of a code; raises KeyError for a code that does not exist."""
+    import tomllib
+
+    try:
+        text = (FOLDER / f"{code}.toml").read_text("utf-8")
+    except OSError:
+        raise KeyError(code) from None
+    entry = tomllib.loads(text)
+    return Rule(
+        code=code,
+        name=entry["name"],
+        severity=Severity(entry["severity"]),
+        summary=entry["summary"],
+        message=entry["message"],
+        hint=entry.get("hint", ""),
+        explain=entry["explain"],
+        wrong=entry.get("wrong", ""),
+        right=entry.get("right", ""),
+    )
+
+
+def diagnose(
+    code: str,
+    span: Span,
+    path: Path = (),
+    *,
+    related: tuple[Related, ...] = (),
+    hint: str | None = None,
+    **values: object,
+) -> Diagnostic:
+    """Make a finding: the catalogue's words, filled with `values`."""
+    kind = rule(code)
+    if hint is None:
+        hint = kind.hint.format_map(values)
+    return Diagnostic(
+        span=span,
+        code=code,
+        name=kind.name,
+        severity=kind.severity,
+        message=kind.message.format_map(values),
+        hint=hint,
+        path=path,
+        related=related,
+    )

@@ -1,0 +1,1 @@
+"""What Istio and Envoy do with routes: the ordered list, the manifest, the translation, the limits."""

@@ -1,0 +1,75 @@
+"""From the ordered list to a VirtualService."""
+
+import re
+from typing import Any
+
+from pinroute.istio.routelist import Item, RouteList, Values
+from pinroute.spec.model import HashSource
+from pinroute.table.universe import Universe
+
+JsonObject = dict[str, Any]
+
+_CLASS_SPECIAL = re.compile(r"([\]\[\\^-])")
+_SPECIAL = re.compile(r"([^A-Za-z0-9])")
+
+
+def match_key(source: HashSource) -> str:
+    """Return the key of the user hash in a match: header names have no case."""
+    if source.kind == "claim":
+        return f"@request.auth.claims.{source.name}"
+    return source.name.lower()
+
+
+def string_match(values: Values, universe: Universe, source: HashSource) -> JsonObject:
+    """Return the StringMatch of a set of values. `any` has none: it is no match at all."""
+    if values.kind == "prefix":
+        return {"prefix": values.prefix}
+    if values.kind == "hashes":
+        left = universe.digits - len(values.prefix)
+        if left == 0:
+            return {"exact": values.prefix}
+        return {"regex": _SPECIAL.sub(r"\\\1", values.prefix) + _repeated(universe.alphabet, left)}
+    # An empty StringMatch means "present" for a header; for a claim that is not documented.
+    return {} if source.kind == "header" else {"regex": ".+"}
+
+
+def _repeated(alphabet: str, times: int) -> str:
+    ranges = {"0123456789": "0-9", "0123456789abcdef": "0-9a-f"}
+    characters = ranges.get(alphabet) or _CLASS_SPECIAL.sub(r"\\\1", alphabet)
+    return f"[{characters}]" + (f"{{{times}}}" if times > 1 else "")
+
+
+def http_rules(routes: RouteList) -> list[JsonObject]:
+    """Return `spec.http`: items of one rule that stand side by side become one entry."""
+    rules: list[JsonObject] = []
+    previous: tuple[str, str] | None = None
+    for item in routes.items:
+        match = _match(item, routes)
+        key = (item.rule, item.action.outcome)
+        if key == previous and match and "match" in rules[-1]:
+            rules[-1]["match"].append(match)
+            continue
+        rule: JsonObject = {"name": item.rule} if item.rule else {}
+        if match:
+            rule["match"] = [match]
+        rule.update(item.action.fields)
+        rules.append(rule)
+        # A rule without a match takes everything: nothing can join it.
+        previous = key if item.rule or match else None
+    return rules
+
+
+def _match(item: Item, routes: RouteList) -> JsonObject:
+    match = dict(item.condition)
+    if item.values.kind != "any":
+        headers = dict(match.pop("headers", {}))
+        headers[match_key(routes.source)] = string_match(item.values, routes.universe, routes.source)
+        match["headers"] = headers
+    if item.stat_prefix is not None:
+        match["statPrefix"] = item.stat_prefix
+    return match
+
+
+def match_items(rules: list[JsonObject]) -> int:
+    """Count match items as Envoy does: a rule without a match is one route too."""
+    return sum(len(rule.get("match", ())) or 1 for rule in rules)

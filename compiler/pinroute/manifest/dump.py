@@ -1,0 +1,46 @@
+"""Objects to bytes: the same on every machine, and misread by no YAML reader.
+
+A text stays plain only if it is a harmless word; everything else is in single quotes.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
+_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
+_BASE: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def harmless(text: str) -> bool:
+    """Tell whether every YAML reader takes a plain text for text."""
+    return _PLAIN.fullmatch(text) is not None and text.lower() not in _WORDS
+
+
+class _Dumper(_BASE):  # type: ignore[misc]
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _text(dumper: Any, value: str) -> yaml.ScalarNode:
+    style = None if harmless(value) else "'"
+    if "\n" in value:
+        style = "|"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def dump(data: Mapping[str, Any]) -> str:
+    """Return one object as YAML, keys in the order in which they were made."""
+    return yaml.dump(
+        data, Dumper=_Dumper, sort_keys=False, width=4096, allow_unicode=True, default_flow_style=False
+    )
+
+
+def dump_all(objects: Iterable[Mapping[str, Any]], header: str = "") -> str:
+    """Return objects as one stream of documents, with a comment before the first."""
+    return header + "---\n".join(dump(item) for item in objects)

@@ -1,0 +1,115 @@
+"""The objects of a stage: VirtualService, changed InferenceService, DestinationRules."""
+
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+from pinroute.istio.emit import http_rules
+from pinroute.istio.routelist import RouteList
+from pinroute.platforms.address import address
+from pinroute.spec.model import Experiment
+
+JsonObject = dict[str, Any]
+
+PREFIX = "pinroute.dev"
+
+
+def digest(data: object) -> str:
+    """Return a short digest of plain data, the same for every order of keys."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return sha256(text.encode()).hexdigest()[:16]
+
+
+def labels(experiment: Experiment) -> JsonObject:
+    """Return the labels by which an experiment's objects are found; none if switched off."""
+    if not experiment.output.labels:
+        return {}
+    return {
+        "app.kubernetes.io/managed-by": "pinroute",
+        f"{PREFIX}/experiment": experiment.name,
+        f"{PREFIX}/experiment-namespace": experiment.namespace or "default",
+    }
+
+
+def annotations(experiment: Experiment, stage: str, rules: Sequence[JsonObject], spec: str) -> JsonObject:
+    """Return what a stage tells about itself; `spec` is the digest of the spec."""
+    if not experiment.output.labels:
+        return {}
+    return {
+        f"{PREFIX}/stage": stage,
+        f"{PREFIX}/table-digest": digest(rules),
+        f"{PREFIX}/spec-digest": spec,
+        f"{PREFIX}/epoch": str(experiment.generation),
+    }
+
+
+def virtual_service(
+    experiment: Experiment, stage: str, routes: RouteList, spec_digest: str
+) -> JsonObject:
+    """Return the VirtualService of a stage: the same name in every stage."""
+    rules = http_rules(routes)
+    spec: JsonObject = {}
+    if experiment.route.gateways:
+        spec["gateways"] = list(experiment.route.gateways)
+    spec["hosts"] = list(experiment.route.hosts)
+    spec["http"] = rules
+    return {
+        "apiVersion": experiment.environment.istio_api_version,
+        "kind": "VirtualService",
+        "metadata": _metadata(
+            experiment.route.name,
+            experiment.route.namespace,
+            labels(experiment),
+            annotations(experiment, stage, rules, spec_digest),
+        ),
+        "spec": spec,
+    }
+
+
+def destination_rules(experiment: Experiment) -> list[JsonObject]:
+    """Return a DestinationRule for each host whose subsets are described in the spec.
+
+    Subsets that a DestinationRule of the user declares are left to it.
+    """
+    subsets: dict[str, list[JsonObject]] = {}
+    for version in experiment.versions:
+        service = version.service
+        if service is None or service.subset is None or not service.labels:
+            continue
+        where = address(version, experiment.environment, experiment.route.namespace)
+        entry = {"name": service.subset, "labels": dict(service.labels)}
+        declared = subsets.setdefault(where.host, [])
+        if entry not in declared:
+            declared.append(entry)
+    return [
+        {
+            "apiVersion": experiment.environment.istio_api_version,
+            "kind": "DestinationRule",
+            "metadata": _metadata(
+                f"{experiment.name}-{host.split('.', 1)[0]}",
+                experiment.route.namespace,
+                labels(experiment),
+                {},
+            ),
+            "spec": {"host": host, "subsets": declared},
+        }
+        for host, declared in sorted(subsets.items())
+    ]
+
+
+def changed_inference_service(experiment: Experiment, body: Mapping[str, Any]) -> JsonObject:
+    """Return the InferenceService that a promotion by copy writes, with our labels."""
+    found = dict(body)
+    metadata = body["metadata"]
+    found["metadata"] = _metadata(metadata["name"], metadata["namespace"], labels(experiment), {})
+    return found
+
+
+def _metadata(name: str, namespace: str, own_labels: JsonObject, notes: JsonObject) -> JsonObject:
+    metadata: JsonObject = {"name": name, "namespace": namespace}
+    if own_labels:
+        metadata["labels"] = own_labels
+    if notes:
+        metadata["annotations"] = notes
+    return metadata

@@ -1,0 +1,1 @@
+"""How a backend is addressed: a Service, a subset, KFServing, KServe Knative, KServe Standard."""

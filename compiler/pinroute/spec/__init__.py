@@ -1,0 +1,1 @@
+"""From text to a resolved experiment: parse, shape, resolve, meaning. Pure."""

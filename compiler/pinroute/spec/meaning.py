@@ -1,0 +1,173 @@
+"""Stage 4: is an experiment of the right shape also one that makes sense?
+
+Names, references, stages and the user hash; prefixes have a module of their own, what
+Istio and a platform demand is checked in their rooms.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
+from pinroute.diagnostics.nearest import did_you_mean
+from pinroute.spec.model import Experiment
+from pinroute.spec.nodes import Document, Mapping, Scalar
+from pinroute.spec.prefixes import check_prefixes
+from pinroute.spec.resolve import ALPHABETS, ITER8_FIELDS
+
+
+class Spec(NamedTuple):
+    """An experiment together with the document it comes from."""
+
+    document: Document
+    experiment: Experiment
+
+
+def check_meaning(spec: Spec) -> list[Diagnostic]:
+    """Return what is wrong with the meaning of an experiment."""
+    return [finding for check in _CHECKS for finding in check(spec)]
+
+
+def _duplicate_names(spec: Spec) -> Iterator[Diagnostic]:
+    document, experiment = spec
+    lists: tuple[tuple[Path, str, Sequence[str]], ...] = (
+        (("spec", "versions"), "version", [item.name for item in experiment.versions]),
+        (("spec", "groups"), "group", [item.name for item in experiment.groups]),
+        (("spec", "route", "http"), "route", [item.name for item in experiment.route.http]),
+    )
+    for parent, noun, names in lists:
+        first: dict[str, int] = {}
+        for index, name in enumerate(names):
+            path = (*parent, index, "name")
+            if name in first:
+                before = document.span((*parent, first[name], "name"))
+                related = (Related(before, f"the first {name!r} is here"),)
+                yield diagnose("PIN207", document.span(path), path, related=related, noun=noun, value=name)
+            first.setdefault(name, index)
+
+
+# What the output calls the rules for requests that are in no group.
+RESERVED = ("unassigned", "malformed", "no-hash", "fallback")
+
+
+def _reserved_names(spec: Spec) -> Iterator[Diagnostic]:
+    for index, group in enumerate(spec.experiment.groups):
+        if group.name in RESERVED:
+            path: Path = ("spec", "groups", index, "name")
+            yield diagnose("PIN242", spec.document.span(path), path, name=group.name)
+
+
+def _references(spec: Spec) -> Iterator[Diagnostic]:
+    document, experiment = spec
+    known = [version.name for version in experiment.versions]
+    fallback = experiment.fallback
+    uses: list[tuple[Path, str]] = [(("spec", "baseline"), experiment.baseline)]
+    uses += [
+        (("spec", "groups", index, "version"), group.version)
+        for index, group in enumerate(experiment.groups)
+    ]
+    named = (
+        ("unassigned", fallback.unassigned),
+        ("noHash", fallback.no_hash),
+        ("malformed", fallback.malformed),
+    )
+    uses += [(("spec", "fallback", field), name) for field, name in named if name is not None]
+    for path, name in uses:
+        if name not in known and document.node(path) is not None:
+            hint = did_you_mean(name, known)
+            yield diagnose("PIN206", document.span(path), path, value=name, hint=hint)
+
+
+def _user_hash(spec: Spec) -> Iterator[Diagnostic]:
+    document, experiment = spec
+    base: Path = ("spec", "userHash")
+    source = document.node((*base, "from"))
+    if isinstance(source, Mapping) and len(source.entries) > 1:
+        yield diagnose("PIN221", document.span((*base, "from")), (*base, "from"))
+    written = document.node((*base, "alphabet"))
+    if isinstance(written, Scalar) and written.text not in ALPHABETS:
+        text = written.text
+        problem = None
+        repeated = next((char for char in text if text.count(char) > 1), None)
+        foreign = next((char for char in text if not ("!" <= char <= "~") or char == ","), None)
+        if text.lower() in ALPHABETS:
+            problem = "names are written in lower case"
+        elif foreign is not None:
+            problem = f"{foreign!r} cannot be told apart in a header"
+        elif repeated is not None:
+            problem = f"{repeated!r} occurs twice"
+        if problem is not None:
+            path = (*base, "alphabet")
+            yield diagnose("PIN222", document.span(path), path, value=text, problem=problem)
+    if experiment.fallback.malformed is not None and not experiment.user_hash.strict:
+        path = ("spec", "fallback", "malformed")
+        yield diagnose("PIN223", document.span(path, key=True), path)
+
+
+def stage_names(experiment: Experiment) -> dict[str, str]:
+    """Return every way to name a stage that is built, and the stage it names."""
+    names = {stage: stage for stage in ("observe", "experiment")}
+    for number, version in enumerate(experiment.versions, 1):
+        names[f"promote-v{number}"] = f"promote-v{number}"
+        names.setdefault(f"promote-{version.name}", f"promote-v{number}")
+    names["done"] = "done"
+    return names
+
+
+def _stage(spec: Spec) -> Iterator[Diagnostic]:
+    document, experiment = spec
+    path: Path = ("spec", "stage")
+    known = stage_names(experiment)
+    if experiment.stage in known:
+        return
+    if experiment.stage.startswith("ramp-"):
+        yield diagnose("PIN215", document.span(path), path, field="stage ramp-N")
+    else:
+        hint = did_you_mean(experiment.stage, known)
+        yield diagnose("PIN219", document.span(path), path, value=experiment.stage, hint=hint)
+
+
+_LATER: tuple[Path, ...] = (
+    ("spec", "buckets"),
+    ("spec", "rotation"),
+    ("spec", "schedule"),
+    ("spec", "outcomes"),
+    *(("spec", field) for field in ITER8_FIELDS),
+)
+
+
+def _not_built(spec: Spec) -> Iterator[Diagnostic]:
+    document, experiment = spec
+    for path in _LATER:
+        handed_on = path[1] in ITER8_FIELDS and experiment.output.iter8_experiment
+        if not handed_on and document.node(path) is not None:
+            hint = "remove it"
+            if path[1] in ITER8_FIELDS:
+                hint += ", or hand it to Iter8 with output.iter8Experiment: true"
+            field = ".".join(str(step) for step in path)
+            yield diagnose("PIN215", document.span(path, key=True), path, field=field, hint=hint)
+    for index in range(len(experiment.groups)):
+        for field in ("percent", "slot", "ramp"):
+            path = ("spec", "groups", index, field)
+            if document.node(path) is not None:
+                where = document.span(path, key=True)
+                yield diagnose("PIN215", where, path, field=f"spec.groups[].{field}")
+    mode_path: Path = ("spec", "route", "virtualService", "mode")
+    mode = document.node(mode_path)
+    if isinstance(mode, Scalar) and mode.text != "own":
+        where = document.span(mode_path)
+        yield diagnose("PIN215", where, mode_path, field=f"spec.route.virtualService.mode: {mode.text}")
+
+
+def _prefixes(spec: Spec) -> Iterator[Diagnostic]:
+    yield from check_prefixes(spec.document, spec.experiment)
+
+
+_CHECKS: tuple[Callable[[Spec], Iterator[Diagnostic]], ...] = (
+    _duplicate_names,
+    _reserved_names,
+    _references,
+    _user_hash,
+    _stage,
+    _not_built,
+    _prefixes,
+)

@@ -1,0 +1,167 @@
+"""The resolved experiment: every default filled in, every reference still by name.
+
+NamedTuples, because they are on the start path. The place of a field in the user's
+text is its path in the document; `Document.span` finds it when it is needed.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, NewType
+
+GroupName = NewType("GroupName", str)
+VersionName = NewType("VersionName", str)
+
+Body = Mapping[str, Any]  # a piece of another API's object, passed through as it is
+
+
+class HashSource(NamedTuple):
+    """Where the user hash is read: a request header or a claim of a verified JWT."""
+
+    kind: str
+    name: str
+
+
+class UserHash(NamedTuple):
+    """How a user hash looks. `alphabet` holds the characters themselves, in order."""
+
+    source: HashSource
+    alphabet: str
+    digits: int
+    strict: bool
+    trust: str
+
+
+class HeaderOps(NamedTuple):
+    """What is done to the headers of a request or a response."""
+
+    set: Mapping[str, str]
+    add: Mapping[str, str]
+    remove: tuple[str, ...]
+
+
+NO_HEADERS = HeaderOps({}, {}, ())
+
+
+class InferenceService(NamedTuple):
+    """A KFServing or KServe backend. `service` overrides the name of its Service."""
+
+    name: str
+    namespace: str
+    service: str | None
+    manifest: str | None
+    predictor: Body | None
+    transformer: Body | None
+
+
+class Service(NamedTuple):
+    """A Kubernetes Service, or one subset of it."""
+
+    host: str
+    port: int | None
+    subset: str | None
+    labels: Mapping[str, str]
+    destination_rule: str | None
+
+
+class Version(NamedTuple):
+    """One variant: exactly one of the two backends, and the headers that go with it."""
+
+    name: VersionName
+    inference_service: InferenceService | None
+    service: Service | None
+    request: HeaderOps
+    response: HeaderOps
+    rewrite: Body | None
+
+
+class Group(NamedTuple):
+    """A named set of blocks of user hashes that is sent to one version."""
+
+    name: GroupName
+    version: VersionName
+    prefixes: tuple[str, ...]
+
+
+class Fallback(NamedTuple):
+    """Where requests go that are in no group, carry no hash, or a malformed one."""
+
+    unassigned: VersionName
+    no_hash: VersionName
+    malformed: VersionName | None
+
+
+class HttpRoute(NamedTuple):
+    """One entry of `route.http`: requests that take part, or a raw rule passed through."""
+
+    name: str
+    match: tuple[Body, ...]
+    timeout: str | None
+    retries: Body | None
+    raw: Body | None
+
+
+class Route(NamedTuple):
+    """The VirtualService to make. Without `http` entries every request takes part."""
+
+    hosts: tuple[str, ...]
+    gateways: tuple[str, ...]
+    name: str
+    namespace: str
+    http: tuple[HttpRoute, ...]
+
+
+class Platform(NamedTuple):
+    """The serving platform of InferenceServices: `kserve` or `kfserving`, and its release."""
+
+    kind: str
+    version: str
+    mode: str
+
+
+class Environment(NamedTuple):
+    """What differs by cluster."""
+
+    istio_api_version: str
+    platform: Platform | None
+    cluster_domain: str
+    local_gateway_host: str
+    local_gateway_port: int
+
+
+class Output(NamedTuple):
+    """The switches of what is written."""
+
+    rules: str
+    rule_names: bool
+    stat_prefixes: bool
+    labels: bool
+    ports: bool
+    version_header: str
+    vary: bool
+    iter8_experiment: bool
+
+
+class Experiment(NamedTuple):
+    """A resolved AffinityExperiment. `extra` holds what is handed on to Iter8."""
+
+    name: str
+    namespace: str | None
+    stage: str
+    generation: int
+    target: str | None
+    environment: Environment
+    route: Route
+    user_hash: UserHash
+    versions: tuple[Version, ...]
+    baseline: VersionName
+    groups: tuple[Group, ...]
+    fallback: Fallback
+    promotion: str | None
+    output: Output
+    extra: Body
+
+    def version(self, name: str) -> Version:
+        """Return a version by its name; KeyError where there is none."""
+        for version in self.versions:
+            if version.name == name:
+                return version
+        raise KeyError(name)

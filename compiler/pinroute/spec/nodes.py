@@ -1,0 +1,102 @@
+"""The nodes of a parsed document: text, style and place of every scalar, key and list.
+
+Positions are kept as YAML marks have them (from 0); `Span` turns them into what
+people count (from 1).
+"""
+
+from collections.abc import Iterator
+from typing import Union
+
+from pinroute.diagnostics import Path, Span
+
+Mark = tuple[int, int]
+
+
+class Scalar:
+    """A scalar: its text, and whether it was written plain (without quotes)."""
+
+    __slots__ = ("end", "plain", "start", "tag", "text")
+
+    def __init__(self, text: str, plain: bool, start: Mark, end: Mark, tag: str | None = None):
+        self.text = text
+        self.plain = plain
+        self.start = start
+        self.end = end
+        self.tag = tag
+
+
+class Sequence:
+    """A list of nodes."""
+
+    __slots__ = ("end", "items", "start")
+
+    def __init__(self, start: Mark):
+        self.items: list[Node] = []
+        self.start = start
+        self.end = start
+
+
+class Mapping:
+    """A mapping; `entries` keeps the order of the text, `keys` the place of each key."""
+
+    __slots__ = ("end", "entries", "keys", "start")
+
+    def __init__(self, start: Mark):
+        self.entries: dict[str, Node] = {}
+        self.keys: dict[str, Scalar] = {}
+        self.start = start
+        self.end = start
+
+
+Node = Union[Scalar, Sequence, Mapping]
+
+
+class Document:
+    """One document of a file. `root` is a mapping for everything that Kubernetes calls an object."""
+
+    __slots__ = ("file", "index", "root", "text")
+
+    def __init__(self, file: str, index: int, root: Node, text: str):
+        self.file = file
+        self.index = index
+        self.root = root
+        self.text = text
+
+    def span_of(self, node: Node) -> Span:
+        """Return the place of a node; an object or list is its first line, not its whole body."""
+        (line, column), (end_line, end_column) = node.start, node.end
+        if not isinstance(node, Scalar) and end_line > line:
+            first = next(iter(node.keys.values()), None) if isinstance(node, Mapping) else None
+            end_line, end_column = first.end if first is not None else (line, column + 1)
+        return Span(self.file, line + 1, column + 1, end_line + 1, end_column + 1)
+
+    def walk(self, path: Path) -> Iterator[tuple[Node, Scalar | None]]:
+        """Yield each node along a path with its key, as far as the path exists."""
+        node: Node = self.root
+        yield node, None
+        for step in path:
+            if isinstance(node, Mapping) and isinstance(step, str) and step in node.entries:
+                key: Scalar | None = node.keys[step]
+                node = node.entries[step]
+            elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
+                key, node = None, node.items[step]
+            else:
+                return
+            yield node, key
+
+    def span(self, path: Path, *, key: bool = False) -> Span:
+        """Return the place of the value (or the key) at a path.
+
+        Where the path leads to nothing (a default, a missing field) it is the closest
+        node that exists, by its key if it has one.
+        """
+        steps = list(self.walk(path))
+        node, label = steps[-1]
+        if label is not None and (key or len(steps) <= len(path)):
+            return self.span_of(label)
+        return self.span_of(node)
+
+    def node(self, path: Path) -> Node | None:
+        """Return the node at a path, None where there is none."""
+        steps = list(self.walk(path))
+        return steps[-1][0] if len(steps) == len(path) + 1 else None

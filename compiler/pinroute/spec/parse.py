@@ -1,0 +1,220 @@
+"""Stage 1: text to documents of nodes with places.
+
+Reads the events of PyYAML's C parser, which is several times faster than composing
+its nodes. Aliases share nodes instead of copying them, and what they would expand to
+is counted, so that a small file can never become a large one in memory.
+"""
+
+from collections.abc import Iterator
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from pinroute.diagnostics import Diagnostic, Related, Span, diagnose
+from pinroute.spec.nodes import Document, Mapping, Node, Scalar, Sequence
+
+MAX_BYTES = 16 * 1024 * 1024
+MAX_DEPTH = 64
+MAX_EXPANSION = 200_000
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TEXT_TAGS = {None, "!", "tag:yaml.org,2002:str"}
+_PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool", "null", "map", "seq")}
+
+
+def decode(file: str, data: bytes) -> tuple[str, list[Diagnostic]]:
+    """Return the text of a file and what is wrong with its encoding."""
+    if len(data) > MAX_BYTES:
+        return "", [diagnose("PIN011", Span(file), size=len(data), limit=MAX_BYTES)]
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "", [diagnose("PIN003", Span(file), problem="it begins with a UTF-16 byte-order mark")]
+    found: list[Diagnostic] = []
+    if data[:3] == b"\xef\xbb\xbf":
+        data = data[3:]
+        found.append(diagnose("PIN004", Span(file)))
+    try:
+        return data.decode("utf-8"), found
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+        place = Span(file, line, column, line, column + 1)
+        return "", [diagnose("PIN003", place, problem=f"byte 0x{data[error.start]:02x} is none")]
+
+
+def parse(file: str, text: str) -> tuple[list[Document], list[Diagnostic]]:
+    """Read every document of a text. Documents before a syntax error are returned too."""
+    return _Reader(file, text).read()
+
+
+class _TooMuch(Exception):
+    """Reading stops here: the finding says why."""
+
+    def __init__(self, finding: Diagnostic):
+        super().__init__(finding.message)
+        self.finding = finding
+
+
+class _Reader:
+    def __init__(self, file: str, text: str):
+        self.file = file
+        self.text = text
+        self.found: list[Diagnostic] = []
+        self.anchors: dict[str, tuple[Node, int]] = {}
+        self.expansion = 0
+
+    def read(self) -> tuple[list[Document], list[Diagnostic]]:
+        documents: list[Document] = []
+        try:
+            events = _events(self.text)
+            for event in events:
+                if isinstance(event, DocumentStartEvent):
+                    self.anchors = {}
+                    root = self.compose(events)
+                    if not (isinstance(root, Scalar) and root.plain and root.text == ""):
+                        documents.append(Document(self.file, len(documents), root, self.text))
+        except _TooMuch as stop:
+            self.found.append(stop.finding)
+        except yaml.YAMLError as error:
+            self.found.append(self.syntax_error(error))
+        return documents, self.found
+
+    def place(self, event: yaml.Event) -> Span:
+        start, end = event.start_mark, event.end_mark
+        return Span(self.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+
+    def syntax_error(self, error: yaml.YAMLError) -> Diagnostic:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        lines = self.text.splitlines()
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+        if mark is None:
+            position = getattr(error, "position", 0)
+            line = self.text.count("\n", 0, position)
+            column = position - self.text.rfind("\n", 0, position) - 1
+        else:
+            line, column = mark.line, mark.column
+        here = lines[line] if line < len(lines) else ""
+        place = Span(self.file, line + 1, column + 1, line + 1, column + 2)
+        indent = here[: len(here) - len(here.lstrip())]
+        if "\t" in indent or here[column : column + 1] == "\t":
+            column = here.index("\t")
+            return diagnose("PIN002", Span(self.file, line + 1, column + 1, line + 1, column + 2))
+        context = getattr(error, "context", None)
+        return diagnose("PIN001", place, problem=f"{problem} {context}" if context else problem)
+
+    def compose(self, events: "Iterator[yaml.Event]") -> Node:
+        """Build one node from the events, without recursion."""
+        stack: list[tuple[Sequence | Mapping, str | None]] = []
+        keys: list[Scalar | None] = []
+        counts: list[int] = []
+        for event in events:
+            kind = type(event)
+            anchor: str | None = None
+            if kind is ScalarEvent:
+                node: Node = self.scalar(event)
+                count = 1
+                anchor = event.anchor
+            elif kind is MappingStartEvent or kind is SequenceStartEvent:
+                start = (event.start_mark.line, event.start_mark.column)
+                if len(stack) >= MAX_DEPTH:
+                    raise _TooMuch(diagnose("PIN006", self.place(event), limit=MAX_DEPTH))
+                self.check_tag(event)
+                stack.append((Mapping(start) if kind is MappingStartEvent else Sequence(start), event.anchor))
+                keys.append(None)
+                counts.append(1)
+                continue
+            elif kind is MappingEndEvent or kind is SequenceEndEvent:
+                node, anchor = stack.pop()
+                node.end = (event.end_mark.line, event.end_mark.column)
+                keys.pop()
+                count = counts.pop()
+            elif kind is AliasEvent:
+                known = self.anchors.get(event.anchor)
+                if known is None:
+                    problem = f"alias {event.anchor!r} has no anchor before it"
+                    raise _TooMuch(diagnose("PIN001", self.place(event), problem=problem))
+                node, count = known
+                self.expansion += count
+                if self.expansion > MAX_EXPANSION:
+                    raise _TooMuch(diagnose("PIN007", self.place(event), limit=MAX_EXPANSION))
+            else:
+                continue
+            if anchor is not None:
+                self.anchors[anchor] = (node, count)
+            if not stack:
+                return node
+            counts[-1] += count
+            self.attach(stack[-1][0], keys, node, event)
+        raise AssertionError("the event stream ended inside a document")
+
+    def attach(
+        self, parent: Sequence | Mapping, keys: list[Scalar | None], node: Node, event: yaml.Event
+    ) -> None:
+        if isinstance(parent, Sequence):
+            parent.items.append(node)
+            return
+        key = keys[-1]
+        if key is None:
+            if not isinstance(node, Scalar):
+                raise _TooMuch(diagnose("PIN014", self.place(event)))
+            keys[-1] = node
+            return
+        keys[-1] = None
+        if key.text == "<<" and key.plain:
+            self.merge(parent, node, event)
+        elif key.text in parent.keys and not getattr(parent.keys[key.text], "tag", None) == "<<":
+            before = parent.keys[key.text]
+            first = Related(_span(self.file, before), f"{key.text!r} is first given here")
+            self.found.append(
+                diagnose("PIN005", _span(self.file, key), key=key.text, related=(first,))
+            )
+        else:
+            parent.entries[key.text] = node
+            parent.keys[key.text] = key
+
+    def merge(self, parent: Mapping, node: Node, event: yaml.Event) -> None:
+        """Take over what `<<` names; the mapping's own keys win over merged ones."""
+        sources = node.items if isinstance(node, Sequence) else [node]
+        for source in sources:
+            if not isinstance(source, Mapping):
+                problem = "'<<' merges an object or a list of objects"
+                raise _TooMuch(diagnose("PIN001", self.place(event), problem=problem))
+            for name, item in source.entries.items():
+                if name not in parent.entries:
+                    key = source.keys[name]
+                    parent.entries[name] = item
+                    parent.keys[name] = Scalar(key.text, key.plain, key.start, key.end, "<<")
+
+    def scalar(self, event: ScalarEvent) -> Scalar:
+        start, end = event.start_mark, event.end_mark
+        plain = event.style is None or event.style == ""
+        tag = event.tag
+        if tag is not None:
+            self.check_tag(event)
+            plain = plain and tag not in _TEXT_TAGS
+        return Scalar(event.value, plain, (start.line, start.column), (end.line, end.column))
+
+    def check_tag(self, event: ScalarEvent | MappingStartEvent | SequenceStartEvent) -> None:
+        if event.tag not in _TEXT_TAGS and event.tag not in _PLAIN_TAGS:
+            self.found.append(diagnose("PIN010", self.place(event), tag=event.tag))
+
+
+def _span(file: str, node: Node) -> Span:
+    return Document(file, 0, node, "").span_of(node)
+
+
+def _events(text: str) -> "Iterator[yaml.Event]":
+    loader = _LOADER(text)
+    try:
+        while loader.check_event():
+            yield loader.get_event()
+    finally:
+        loader.dispose()

@@ -1,0 +1,70 @@
+"""What a plain scalar means, and to whom.
+
+YAML 1.1 (PyYAML), YAML 1.2 (editors, ruamel) and Go's reader (kubectl) disagree about
+words such as `1e5`, `012` or `on`. pinroute takes a plain scalar for a number, a
+boolean or null only where the JSON schema of YAML 1.2 does; a *text* that any of the
+three readers takes for something else has to be quoted.
+"""
+
+import re
+
+from pinroute.spec.nodes import Mapping, Node, Scalar, Sequence
+
+Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
+
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,2})?")
+_SPECIAL_FLOAT = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+# Everything that one of the readers takes for a number: also 0b1, 0o7, 0x1f, 1_000, 1:20.
+_NUMBER_TO_SOME = re.compile(
+    r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"
+    r"|(?:[0-9][0-9_]*)(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?)"
+)
+_TRUE = {"true", "True", "TRUE"}
+_FALSE = {"false", "False", "FALSE"}
+_NULL = {"", "~", "null", "Null", "NULL"}
+_BOOLEAN_TO_SOME = {"y", "n", "yes", "no", "on", "off", "true", "false"}
+
+
+def misread(text: str) -> str | None:
+    """Return what some YAML reader takes a plain scalar for, None if all agree on text."""
+    if text in _NULL:
+        return "null"
+    first = text[0]
+    if first in "0123456789+-.":
+        if _NUMBER_TO_SOME.fullmatch(text) or _SPECIAL_FLOAT.fullmatch(text):
+            return "a number"
+    elif len(text) <= 5 and text.lower() in _BOOLEAN_TO_SOME:
+        return "a boolean"
+    return None
+
+
+def scalar_value(node: Scalar) -> str | int | float | bool | None:
+    """Return the value of a scalar: plain numbers, booleans and nulls are typed."""
+    text = node.text
+    if not node.plain:
+        return text
+    if text and text[0] not in "0123456789+-.~nNtTfF":
+        return text
+    if text in _NULL:
+        return None
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    # A number beyond any use stays text: converting it would cost quadratic time.
+    if len(text) < 100:
+        if _INTEGER.fullmatch(text):
+            return int(text)
+        if _FLOAT.fullmatch(text):
+            return float(text)
+    return text
+
+
+def value(node: Node) -> Value:
+    """Return the plain data of a node: dictionaries, lists, text, numbers, booleans, None."""
+    if isinstance(node, Scalar):
+        return scalar_value(node)
+    if isinstance(node, Sequence):
+        return [value(item) for item in node.items]
+    return {key: value(item) for key, item in node.entries.items()}

@@ -1,0 +1,1 @@
+"""One complete state of the routing for each stage of an experiment."""

@@ -1,0 +1,153 @@
+"""From the parts of a stage to the items of one entry of `route.http`.
+
+`per-group` writes a rule for each group, with its prefixes as they are given;
+`minimal` writes the fewest match items that route every user hash alike.
+"""
+
+import re
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, NamedTuple
+
+from pinroute.istio.routelist import ANY, PRESENT, Action, Item, Values, action
+from pinroute.spec.model import Experiment, HttpRoute, VersionName
+from pinroute.stages.parts import FALLBACK, MALFORMED, NO_HASH, Part, merged_fallback
+from pinroute.table.minimise import Labelled, minimise
+from pinroute.table.table import Block, Leaf, Table, table_of
+from pinroute.table.universe import Universe
+
+EVERY_REQUEST: tuple[dict[str, Any], ...] = ({},)
+_NOT_STAT = re.compile(r"[^a-z0-9]")
+
+
+class Naming(NamedTuple):
+    """How the rules of an experiment are called. An empty prefix means: not at all."""
+
+    rule_prefix: str
+    stat_prefix: str
+
+    def rule(self, label: str, route: str) -> str:
+        """Return the name of a rule."""
+        if not self.rule_prefix:
+            return ""
+        return f"{self.rule_prefix}{label}/{route}" if route else f"{self.rule_prefix}{label}"
+
+    def stat(self, label: str) -> str | None:
+        """Return the statPrefix of a group: only characters that Prometheus cannot confuse."""
+        return self.stat_prefix + _NOT_STAT.sub("_", label.lower()) if self.stat_prefix else None
+
+
+def table_of_parts(
+    parts: Sequence[Part], universe: Universe, act: Callable[[VersionName], Action]
+) -> Table:
+    """Return the table that a stage has to make: outcomes are actions, attributions are parts."""
+    leaves = [Leaf(act(part.version).outcome, part) for part in parts]
+    last = len(parts) - 1
+    reached = [
+        (Block(values.prefix, values.kind == "hashes"), number)
+        for number, part in enumerate(parts)
+        for values in part.values
+        if values.kind != "any"
+    ]
+    return table_of(universe, leaves, last, last, reached)
+
+
+def group_items(
+    parts: Sequence[Part],
+    route: HttpRoute | None,
+    naming: Naming,
+    act: Callable[[VersionName], Action],
+) -> list[Item]:
+    """Return the items of `rules: per-group`."""
+    return [
+        item
+        for part in merged_fallback(parts)
+        for item in _items(part.label, part.values, act(part.version), route, naming)
+    ]
+
+
+def minimal_items(
+    parts: Sequence[Part],
+    route: HttpRoute | None,
+    naming: Naming,
+    act: Callable[[VersionName], Action],
+    table: Table,
+) -> list[Item]:
+    """Return the items of `rules: minimal`: the proved optimum, grouped into few rules.
+
+    Its root is where requests without a hash go. A malformed hash shares the block that
+    it begins like; with `strict` it goes where `malformed` says, and where that is
+    another version, its rule takes the hashes that no longer prefix names, too.
+    """
+    version_of = {act(part.version).outcome: part.version for part in reversed(parts)}
+    rest = parts[-1]
+    malformed = next((part for part in parts if part.label == MALFORMED), rest)
+    apart = act(malformed.version).outcome != act(rest.version).outcome
+    root = parts.index(malformed) if apart else table.absent
+    items: list[Item] = []
+    uses: dict[str, int] = {}
+    for outcome, prefixes in _layers(minimise(table, root)):
+        version = version_of[outcome]
+        uses[version] = uses.get(version, 0) + 1
+        label = version if uses[version] == 1 else f"{version}-{uses[version]}"
+        values = tuple(_block(prefix, table.strict) for prefix in prefixes)
+        items += _items(label, values, act(version), route, naming)
+    if apart:
+        items += _items(MALFORMED, (PRESENT,), act(malformed.version), route, naming)
+    label = FALLBACK if rest.label == NO_HASH else rest.label
+    return items + _items(label, (ANY,), act(rest.version), route, naming)
+
+
+def _block(prefix: str, strict: bool) -> Values:
+    if strict:
+        return Values("hashes", prefix)
+    return Values("prefix", prefix) if prefix else PRESENT
+
+
+def _layers(labelled: Sequence[Labelled]) -> list[tuple[Hashable, list[str]]]:
+    """Group a longest-prefix list into few first-match rules.
+
+    A prefix with nothing longer inside is in layer 0, one that holds such is in layer
+    1, and so on: what is written first is never inside of what follows.
+    """
+    height: dict[str, int] = {}
+    open_: list[str] = []
+    outcome_of = {item.prefix: item.outcome for item in labelled}
+    for prefix in sorted(outcome_of):
+        while open_ and not prefix.startswith(open_[-1]):
+            open_.pop()
+        height[prefix] = 0
+        for level, outer in enumerate(reversed(open_), 1):
+            height[outer] = max(height[outer], level)
+        open_.append(prefix)
+    layers: dict[tuple[int, int], tuple[Hashable, list[str]]] = {}
+    order = list(dict.fromkeys(outcome_of.values()))
+    for prefix in sorted(outcome_of):
+        outcome = outcome_of[prefix]
+        key = (height[prefix], order.index(outcome))
+        layers.setdefault(key, (outcome, []))[1].append(prefix)
+    return [layers[key] for key in sorted(layers)]
+
+
+def _items(
+    label: str,
+    values: Sequence[Values],
+    act: Action,
+    route: HttpRoute | None,
+    naming: Naming,
+) -> list[Item]:
+    name = route.name if route is not None else ""
+    conditions = (route.match if route is not None else ()) or EVERY_REQUEST
+    return [
+        Item(condition, one, act, name, naming.rule(label, name), label, naming.stat(label))
+        for one in values
+        for condition in conditions
+    ]
+
+
+def raw_items(route: HttpRoute, named: bool) -> list[Item]:
+    """Return the items of a rule that is passed through."""
+    fields = dict(route.raw or {})
+    conditions = fields.pop("match", None) or EVERY_REQUEST
+    act = action(fields)
+    name = route.name if named else ""
+    return [Item(condition, ANY, act, route.name, name, route.name) for condition in conditions]
