@@ -54,11 +54,15 @@ class Compiled(NamedTuple):
     stages: tuple[Stage, ...]
     rendered: tuple[Rendered, ...]
 
+    @property
+    def file_name(self) -> str:
+        """The name of the spec's file, without its folder: the same wherever it is compiled."""
+        return self.checked.source.name.rsplit("/", 1)[-1]
+
     def files(self) -> Mapping[str, str]:
         """Return every file by its path below the output folder; needs all stages."""
-        name = self.checked.source.name.rsplit("/", 1)[-1]
         experiment = self.checked.spec.experiment
-        return files(experiment, self.rendered, self.live, name, self.checked.digest)
+        return files(experiment, self.rendered, self.live, self.file_name, self.checked.digest)
 
 
 class Specs(NamedTuple):
@@ -106,7 +110,7 @@ def load(sources: Iterable[Source], environment: Source | None = None) -> Specs:
                 wrong += missing
             found += wrong
             if not errors(wrong):
-                good.append(Checked(spec, source, digest(data), manifests))
+                good.append(Checked(spec, source, _digest(data), manifests))
     found += _clashes(good)
     for name, text in texts.items():
         found = without_ignored(name, text, found, unused=not errors(found))
@@ -151,6 +155,12 @@ class UnknownStage(Exception):
         super().__init__(f"experiment {experiment!r} has no stage {stage!r}")
         self.stage = stage
         self.known = known
+
+
+def _digest(data: Mapping[str, Any]) -> str:
+    """Return the digest of a spec, whatever stage is live: stage files do not depend on it."""
+    spec = {key: item for key, item in data["spec"].items() if key != "stage"}
+    return digest({**data, "spec": spec})
 
 
 def _environment(source: Source, found: list[Diagnostic]) -> Mapping[str, Any] | None:

@@ -1,10 +1,13 @@
 """The local gateway itself: real Envoy, real sockets."""
 
 import json
+import socketserver
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -26,8 +29,8 @@ def route(cluster: str, version: str, **match: object) -> dict[str, object]:
     }
 
 
-def routes(*rules: Mapping[str, object]) -> dict[str, object]:
-    return {"virtual_hosts": [{"name": "any", "domains": ["*"], "routes": rules}]}
+def routes(*rules: Mapping[str, object], domain: str = "*") -> dict[str, object]:
+    return {"virtual_hosts": [{"name": "host", "domains": [domain], "routes": rules}]}
 
 
 def on_header(cluster: str, version: str, **string: str) -> dict[str, object]:
@@ -58,6 +61,7 @@ LISTENERS = (
             route(C, "none"),
         ),
     ),
+    Listener("named", routes(route(A, "a"), domain="flowers.test")),
     Listener("claim", routes(on_claim(B, "b", "101"), route(A, "a")), PROVIDER),
 )
 
@@ -191,6 +195,57 @@ def test_answers_stay_in_order_when_the_connection_breaks(gateway: Gateway) -> N
         *(("a",), ("a",)),
     ]
     assert not responses[2].body
+
+
+def test_answers_of_envoy_itself_are_as_fast(gateway: Gateway) -> None:
+    nowhere = Request("nowhere.test")
+    started = time.monotonic()
+    with Client(gateway.port("named")) as client:
+        responses = client.send([nowhere, get("1")] * 200)
+    assert [response.status for response in responses] == [404, 200] * 200
+    assert time.monotonic() - started < 5
+
+
+class OneAnswer(socketserver.StreamRequestHandler):
+    """Hangs up after the first answer, without having said so."""
+
+    reply = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2;x\r\nhi\r\n0\r\na: b\r\n\r\n"
+
+    def handle(self) -> None:
+        while self.rfile.readline().strip():
+            pass
+        self.wfile.write(self.reply)
+
+
+class NoAnswer(OneAnswer):
+    reply = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nh"
+
+
+@contextmanager
+def serving(handler: type[OneAnswer]) -> Iterator[int]:
+    with socketserver.TCPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_connection_that_ended_meanwhile_is_replaced() -> None:
+    with serving(OneAnswer) as port, Client(port) as client:
+        responses = [client.send([get()])[0], *client.send([get()] * 20)]
+    assert [response.body for response in responses] == [b"hi"] * 21
+
+
+def test_half_an_answer_is_none() -> None:
+    with (
+        serving(NoAnswer) as port,
+        Client(port) as client,
+        pytest.raises(ConnectionError, match="no answer"),
+    ):
+        client.send([get()] * 20)
 
 
 def test_large_messages_in_both_directions_do_not_block(gateway: Gateway) -> None:

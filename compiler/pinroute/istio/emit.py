@@ -39,23 +39,31 @@ def _repeated(alphabet: str, times: int) -> str:
     return f"[{characters}]" + (f"{{{times}}}" if times > 1 else "")
 
 
-def http_rules(routes: RouteList) -> list[JsonObject]:
-    """Return `spec.http`: items of one rule that stand side by side become one entry."""
-    rules: list[JsonObject] = []
-    previous: tuple[str, str] | None = None
+def grouped(routes: RouteList) -> list[list[Item]]:
+    """Return the items of each rule: those of one rule that stand side by side.
+
+    An item that takes every request stands alone: nothing can join a rule without a match.
+    """
+    rules: list[list[Item]] = []
     for item in routes.items:
-        match = _match(item, routes)
-        key = (item.rule, item.action.outcome)
-        if key == previous and match and "match" in rules[-1]:
-            rules[-1]["match"].append(match)
-            continue
-        rule: JsonObject = {"name": item.rule} if item.rule else {}
-        if match:
-            rule["match"] = [match]
-        rule.update(item.action.fields)
+        joins = bool(rules) and bool(_match(item, routes)) and bool(_match(rules[-1][-1], routes))
+        if joins and (rules[-1][-1].rule, rules[-1][-1].action.outcome) == (item.rule, item.action.outcome):
+            rules[-1].append(item)
+        else:
+            rules.append([item])
+    return rules
+
+
+def http_rules(routes: RouteList) -> list[JsonObject]:
+    """Return `spec.http`, one entry a rule."""
+    rules: list[JsonObject] = []
+    for items in grouped(routes):
+        rule: JsonObject = {"name": items[0].rule} if items[0].rule else {}
+        matches = [_match(item, routes) for item in items]
+        if matches[0]:
+            rule["match"] = matches
+        rule.update(items[0].action.fields)
         rules.append(rule)
-        # A rule without a match takes everything: nothing can join it.
-        previous = key if item.rule or match else None
     return rules
 
 

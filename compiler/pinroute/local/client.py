@@ -66,27 +66,35 @@ class Client:
         ends without an answer, TimeoutError after too long a silence.
         """
         encoded = [_encoded(request) for request in requests]
-        waiting = deque(range(len(requests)))
-        answers: dict[int, Response] = {}
         try:
-            while len(answers) < len(requests):
-                self._start(waiting, encoded)
-                for connection in self._readable():
-                    index = connection.busy
-                    head = index is not None and requests[index].method == "HEAD"
-                    answer = connection.read(bodiless=head)
-                    if index is not None and answer is not None:
-                        answers[index] = answer
-                    if connection.ended:
-                        self._drop(connection)
-                        if index is not None and answer is None:
-                            if connection.fresh:
-                                raise ConnectionError(f"no answer from port {self._port}")
-                            waiting.appendleft(index)
-        except BaseException:  # answers may still be on their way to the wrong requests
+            answers = self._exchange(requests, encoded)
+        except BaseException:  # answers may still be on their way, to the wrong requests
             self.close()
             raise
         return [answers[index] for index in range(len(requests))]
+
+    def _exchange(
+        self, requests: Sequence[Request], encoded: Sequence[bytes]
+    ) -> dict[int, Response]:
+        waiting = deque(range(len(requests)))
+        answers: dict[int, Response] = {}
+        while len(answers) < len(requests):
+            self._start(waiting, encoded)
+            for connection in self._readable():
+                index = connection.busy
+                bodiless = index is not None and requests[index].method == "HEAD"
+                answer = connection.read(bodiless=bodiless)
+                if connection.ended:
+                    self._drop(connection)
+                if index is None:
+                    continue
+                if answer is not None:
+                    answers[index] = answer
+                elif connection.ended and connection.fresh:
+                    raise ConnectionError(f"no answer from port {self._port}")
+                elif connection.ended:
+                    waiting.appendleft(index)
+        return answers
 
     def _start(self, waiting: deque[int], encoded: Sequence[bytes]) -> None:
         idle = [found for found in self._connections.values() if found.busy is None]
@@ -116,6 +124,7 @@ class Client:
             socket.create_connection(("127.0.0.1", self._port), self._timeout)
         )
         self._connections[connection.socket.fileno()] = connection
+        self._watch(connection)
         return connection
 
     def _watch(self, connection: "_Connection") -> None:
@@ -139,6 +148,7 @@ class _Connection:
         self.fresh = True
         self.ended = False
         self.outgoing = bytearray()
+        self._broken = False
         self._incoming = bytearray()
 
     def write(self, data: bytes = b"") -> None:
@@ -150,7 +160,7 @@ class _Connection:
             pass
         except OSError:  # closed on the other side, but an early answer can be read
             self.outgoing.clear()
-            self.ended = True
+            self._broken = True
 
     def read(self, *, bodiless: bool) -> Response | None:
         """Receive, and return the answer if it is complete now; `ended` tells if it was the last."""
@@ -170,9 +180,9 @@ class _Connection:
             answer = _response(message)
             if answer.status >= 200:  # an interim answer is not the answer
                 break
-        closing = "close" in answer.headers.get("connection", ())
-        # Bytes that are left over, in either direction, belong to no request.
-        self.ended |= closing or bool(self.outgoing or self._incoming) or self.busy is None
+        closing = not data or self._broken or "close" in answer.headers.get("connection", ())
+        # Bytes that are left over, in either direction, belong to no other request.
+        self.ended = closing or bool(self.outgoing or self._incoming) or self.busy is None
         self.busy, self.fresh = None, False
         return answer
 

@@ -84,14 +84,13 @@ def _process(binary: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     ]
     with (folder / "log").open("wb") as log:
         try:
-            # A group of its own: an interrupt from the keyboard stops Envoy through us, in order.
+            # In our process group, so that whoever kills that leaves no Envoy behind.
             process = subprocess.Popen(
                 command,
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                process_group=0,
             )
         except OSError as error:
             raise EnvoyFailed(f"{binary} cannot be run: {error}") from error

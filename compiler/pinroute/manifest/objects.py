@@ -13,6 +13,10 @@ from pinroute.spec.model import Experiment
 JsonObject = dict[str, Any]
 
 PREFIX = "pinroute.dev"
+KEPT_WHEN_PRUNED = {
+    "argocd.argoproj.io/sync-options": "Prune=false",
+    "kustomize.toolkit.fluxcd.io/prune": "disabled",
+}
 
 
 def digest(data: object) -> str:
@@ -99,10 +103,15 @@ def destination_rules(experiment: Experiment) -> list[JsonObject]:
 
 
 def changed_inference_service(experiment: Experiment, body: Mapping[str, Any]) -> JsonObject:
-    """Return the InferenceService that a promotion by copy writes, with our labels."""
+    """Return the InferenceService that a promotion by copy writes, with our labels.
+
+    The next stage does not name it any more; a controller that prunes must not take that
+    for a wish to delete the model that now serves everybody.
+    """
     found = dict(body)
     metadata = body["metadata"]
-    found["metadata"] = _metadata(metadata["name"], metadata["namespace"], labels(experiment), {})
+    keep = KEPT_WHEN_PRUNED if experiment.output.labels else {}
+    found["metadata"] = _metadata(metadata["name"], metadata["namespace"], labels(experiment), keep)
     return found
 
 

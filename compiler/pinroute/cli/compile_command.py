@@ -1,0 +1,143 @@
+"""pinroute compile: one stage to stdout, or every stage into a folder."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from pinroute.cli import SETTINGS
+from pinroute.cli.exits import Exit, epilog
+from pinroute.cli.folder import Drift, drift, unified_diff, write
+from pinroute.cli.inputs import STDIN, input_options, read_source, read_sources
+from pinroute.cli.report import counts, exit_code, text
+from pinroute.compilation import Compilation, Compiled, UnknownStage, compile_specs
+from pinroute.diagnostics import Diagnostic, Span, diagnose
+from pinroute.diagnostics.nearest import did_you_mean
+from pinroute.manifest.bundle import header
+from pinroute.manifest.dump import dump_all
+
+FOLDER = "compiled"
+
+
+@click.command(
+    "compile",
+    context_settings=SETTINGS,
+    epilog=epilog(),
+    help=f"""Compile specs to Istio manifests.
+
+    Without an output folder, the live stage goes to stdout, ready for kubectl. With one,
+    active/ holds the live stage for Git to sync, and stages/ every stage.
+
+    \b
+      pinroute compile experiment.yaml | kubectl apply -f -
+      pinroute compile experiment.yaml --stage promote-v2
+      pinroute compile experiments/ -d deploy/
+      pinroute compile experiments/*.yaml --write     # into {FOLDER}/ beside each spec
+      pinroute compile experiments/*.yaml --check     # exit 1 and a diff if it is stale
+    """,
+)
+@input_options
+@click.option("-d", "--output-dir", metavar="DIR", help="Write all stages below this folder.")
+@click.option("--stage", metavar="STAGE", help="Compile this stage instead of spec.stage.")
+@click.option("--env", "environment", metavar="FILE", help="An Environment: what differs by cluster.")
+@click.option(
+    "-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True,
+    help="The format on stdout.",
+)  # fmt: skip
+@click.option("--check", is_flag=True, help="Write nothing; show what would change, exit 1 if anything.")
+@click.option("--write", "write_", is_flag=True, help=f"Write into -d, or into {FOLDER}/ beside each spec.")
+def command(
+    files: tuple[str, ...],
+    filenames: tuple[str, ...],
+    recursive: bool,
+    output_dir: str | None,
+    stage: str | None,
+    environment: str | None,
+    output: str,
+    check: bool,
+    write_: bool,
+) -> int:
+    """Compile specs."""
+    to_folder = output_dir is not None or check or write_
+    if check and write_:
+        raise click.UsageError("--check and --write exclude each other")
+    if to_folder and output == "json":
+        raise click.UsageError("-o json is for stdout; files are YAML")
+    sources, unread = read_sources(files, filenames, recursive)
+    overlay = read_source(environment, unread) if environment is not None else None
+    try:
+        compilation = compile_specs(
+            sources, environment=overlay, stage=stage, all_stages=to_folder
+        )
+    except UnknownStage as error:
+        raise click.UsageError(f"{error}: {did_you_mean(error.stage, error.known)}") from None
+    found = sorted([*unread, *compilation.diagnostics])
+    if not to_folder and not compilation.experiments and not exit_code(found):
+        found.append(_nothing(compilation, [source.name for source in sources]))
+    click.echo(text(found), nl=False, err=True)
+    code = exit_code(found)
+    if code != Exit.OK:
+        click.echo(f"nothing was compiled: {counts(found)}", err=True)
+        return code
+    if not to_folder:
+        click.echo(_stdout(compilation.experiments, output), nl=False)
+        return Exit.OK
+    return _folder(_plan(compilation.experiments, output_dir), check)
+
+
+def _nothing(compilation: Compilation, names: Sequence[str]) -> Diagnostic:
+    """An empty output would mean 'delete everything' to a controller that prunes."""
+    others = compilation.others
+    noun = "documents" if others != 1 else "document"
+    file = names[0] if names else STDIN
+    return diagnose("PIN015", Span(file), others=f"{others} {noun} of other kinds")
+
+
+def _stdout(experiments: Sequence[Compiled], output: str) -> str:
+    if output == "json":
+        objects = [item for compiled in experiments for item in compiled.rendered[0].objects]
+        body = objects[0] if len(objects) == 1 else {"apiVersion": "v1", "kind": "List", "items": objects}
+        return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+    return "---\n".join(
+        dump_all(compiled.rendered[0].objects, header(compiled.file_name, compiled.checked.digest))
+        for compiled in experiments
+    )
+
+
+def _plan(experiments: Sequence[Compiled], output_dir: str | None) -> Mapping[Path, Mapping[str, str]]:
+    """Return what each folder has to hold, by folder of one experiment."""
+    plan: dict[Path, dict[str, str]] = {}
+    for compiled in experiments:
+        source = compiled.checked.source.name
+        if output_dir is not None:
+            base = Path(output_dir)
+        elif source == STDIN:
+            raise click.UsageError("stdin has no folder beside it: name one with -d")
+        else:
+            base = Path(source).parent / FOLDER
+        for name, content in compiled.files().items():
+            experiment, rest = name.split("/", 1)
+            plan.setdefault(base / experiment, {})[rest] = content
+    return plan
+
+
+def _folder(plan: Mapping[Path, Mapping[str, str]], check: bool) -> int:
+    found: list[Drift] = []
+    try:
+        for folder, wanted in plan.items():
+            found += drift(folder, wanted)
+        if check:
+            for item in found:
+                click.echo(unified_diff(item), nl=False)
+            if found:
+                files = "1 file is" if len(found) == 1 else f"{len(found)} files are"
+                click.echo(f"{files} stale: run 'pinroute compile --write'", err=True)
+            return Exit.NO if found else Exit.OK
+        write(found)
+    except OSError as error:
+        name = error.filename or "the output folder"
+        raise click.ClickException(f"cannot write {name}: {error.strerror or error}") from None
+    for item in found:
+        click.echo(f"{item.path.as_posix()} {item.word}", err=True)
+    return Exit.OK

@@ -1,0 +1,32 @@
+"""What the exit codes mean. The only table of them; `--help` and the README print it."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes: above 1 there was no answer."""
+
+    OK = 0
+    NO = 1
+    USAGE = 2
+    BACKEND = 3
+    TIMEOUT = 4
+    BUG = 70
+    INTERRUPTED = 130
+
+
+MEANING = {
+    Exit.OK: "done; valid; no difference",
+    Exit.NO: "the answer is no: findings, drift, differences",
+    Exit.USAGE: "usage, or input that cannot be read or output that cannot be written",
+    Exit.BACKEND: "Envoy, the cluster or a metrics backend failed or refused",
+    Exit.TIMEOUT: "timed out",
+    Exit.BUG: "a bug in pinroute",
+    Exit.INTERRUPTED: "interrupted",
+}
+
+
+def epilog() -> str:
+    """Return the table for the end of a help text."""
+    lines = (f"  {code:>3}  {text}" for code, text in MEANING.items())
+    return "\b\nExit codes:\n" + "\n".join(lines)
