@@ -1,0 +1,142 @@
+"""pinroute lookup: which version a user meets, by which rule, and why."""
+
+import sys
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from pinroute.cli import SETTINGS
+from pinroute.cli.exits import Exit, epilog
+from pinroute.cli.inputs import read_source, read_sources
+from pinroute.cli.report import dumped, exit_code, text
+from pinroute.cli.table import columns
+from pinroute.compilation import Compiled, UnknownStage, compile_specs
+from pinroute.diagnostics.nearest import did_you_mean
+from pinroute.lookup import Answer, look_up, look_up_many
+
+CHUNK = 50_000
+
+
+@click.command(
+    "lookup",
+    context_settings=SETTINGS,
+    epilog=epilog(),
+    short_help="Tell which version a user meets.",
+    help="""Tell which version a user meets, by which rule, and why.
+
+    \b
+      pinroute lookup 1010101010 1111100000 -f experiment.yaml
+      pinroute lookup --absent -f experiment.yaml
+      pinroute lookup 1010101010 -f experiment.yaml --stage promote-v2 -o json
+      pinroute lookup --hashes hashes.txt -f experiment.yaml > versions.tsv
+
+    With --hashes, one value a line, the answer is one line each, as tab-separated
+    value, version and group.
+    """,
+)
+@click.argument("values", nargs=-1, metavar="[VALUE]...")
+@click.option("-f", "--filename", "filenames", multiple=True, required=True, metavar="FILE", help="The spec.")
+@click.option("--absent", is_flag=True, help="Also a request that carries no hash.")
+@click.option("--hashes", metavar="FILE", help="Read values from a file, or - for stdin, one a line.")
+@click.option("--stage", metavar="STAGE", help="Look into this stage instead of spec.stage.")
+@click.option("--experiment", metavar="NAME", help="Only this experiment of the files.")
+@click.option("--env", "environment", metavar="FILE", help="An Environment: what differs by cluster.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def command(
+    values: tuple[str, ...],
+    filenames: tuple[str, ...],
+    absent: bool,
+    hashes: str | None,
+    stage: str | None,
+    experiment: str | None,
+    environment: str | None,
+    output: str,
+) -> int:
+    """Look values up."""
+    if not values and not absent and hashes is None:
+        raise click.UsageError("name a value, or --absent, or --hashes FILE")
+    if hashes is not None and (values or absent or output == "json"):
+        raise click.UsageError("--hashes stands alone, and prints tab-separated lines")
+    sources, found = read_sources((), filenames)
+    overlay = read_source(environment, found) if environment is not None else None
+    try:
+        compilation = compile_specs(sources, environment=overlay, stage=stage)
+    except UnknownStage as error:
+        raise click.UsageError(f"{error}: {did_you_mean(error.stage, error.known)}") from None
+    found = sorted([*found, *compilation.diagnostics])
+    if exit_code(found) != Exit.OK:
+        click.echo(text(found), nl=False, err=True)
+        return exit_code(found)
+    chosen = _chosen(compilation.experiments, experiment)
+    if hashes is not None:
+        if len(chosen) != 1:
+            raise click.UsageError("--hashes takes one experiment: choose it with --experiment")
+        return _many(chosen[0], hashes)
+    asked: list[str | None] = [*values, *([None] if absent else [])]
+    answers = [answer for value in asked for one in chosen for answer in look_up(one, value)]
+    click.echo(_json(answers) if output == "json" else _text(answers), nl=False)
+    return Exit.OK
+
+
+def _chosen(experiments: tuple[Compiled, ...], name: str | None) -> list[Compiled]:
+    names = [compiled.checked.spec.experiment.name for compiled in experiments]
+    if not experiments:
+        raise click.UsageError("the files hold no experiment")
+    if name is not None and name not in names:
+        raise click.UsageError(f"there is no experiment {name!r}: {did_you_mean(name, names)}")
+    return [one for one, own in zip(experiments, names, strict=True) if name in (None, own)]
+
+
+def _many(compiled: Compiled, name: str) -> int:
+    """Print a line for each value, in pieces, so that memory does not grow with the answer."""
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise click.ClickException(f"cannot read {name}: {error.strerror or error}") from None
+    values = data.decode("utf-8", "surrogateescape").splitlines()
+    endings: dict[tuple[str, str], str] = {}
+    lines = (
+        value + (endings.get(answer) or endings.setdefault(answer, "\t%s\t%s\n" % answer))
+        for value, answer in zip(values, look_up_many(compiled, values), strict=True)
+    )
+    out = sys.stdout.buffer
+    while chunk := list(islice(lines, CHUNK)):
+        out.write("".join(chunk).encode("utf-8", "surrogateescape"))
+    return Exit.OK
+
+
+def _text(answers: list[Answer]) -> str:
+    heads = ["VALUE", "VERSION", "GROUP", "RULE", "DESTINATION", "WHY"]
+    rows = [
+        [
+            "<absent>" if answer.value is None else answer.value or '""',
+            answer.version,
+            answer.group,
+            answer.rule,
+            answer.destination,
+            answer.why,
+        ]
+        for answer in answers
+    ]
+    if len({answer.experiment for answer in answers}) > 1:
+        heads.insert(1, "EXPERIMENT")
+        for row, answer in zip(rows, answers, strict=True):
+            row.insert(1, answer.experiment)
+    if len({answer.route for answer in answers}) > 1:
+        heads.insert(1, "ROUTE")
+        for row, answer in zip(rows, answers, strict=True):
+            row.insert(1, answer.route)
+    return columns(heads, rows)
+
+
+def _json(answers: list[Answer]) -> str:
+    items = []
+    for answer in answers:
+        item: dict[str, object] = {} if answer.value is None else {"value": answer.value}
+        item["absent"] = answer.value is None
+        fields = answer._asdict()
+        del fields["value"]
+        item.update({name: text for name, text in fields.items() if text != ""})
+        items.append(item)
+    return dumped({"kind": "Lookup", "items": items})
