@@ -9,7 +9,6 @@ through the `read` function of its source.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-from pinroute.platforms.companions import companions
 from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
 from pinroute.diagnostics.ignores import without_ignored
 from pinroute.istio.admission import check_admission
@@ -18,6 +17,7 @@ from pinroute.istio.limits import MAX_CLIENT_APPLY_BYTES, MAX_ITEMS, MAX_OBJECT_
 from pinroute.manifest.bundle import Rendered, files, render
 from pinroute.manifest.objects import digest
 from pinroute.platforms.backends import check_backends
+from pinroute.platforms.companions import companions
 from pinroute.spec.load import load as load_file
 from pinroute.spec.meaning import Spec, check_meaning, stage_names
 from pinroute.spec.model import Body, VersionName
@@ -101,7 +101,7 @@ def load(sources: Iterable[Source], environment: Source | None = None) -> Specs:
         for kind, document in loaded.ours:
             if kind != "AffinityExperiment":
                 continue
-            data = cast(Mapping[str, Any], value(document.root))
+            data = cast("Mapping[str, Any]", value(document.root))
             spec = Spec(document, resolve(data, overlay))
             wrong = check_meaning(spec) + check_admission(spec) + check_backends(spec)
             manifests: Mapping[VersionName, Body] = {}
@@ -168,7 +168,7 @@ def _environment(source: Source, found: list[Diagnostic]) -> Mapping[str, Any] |
     found += loaded.diagnostics
     ours = [document for kind, document in loaded.ours if kind == "Environment"]
     if len(ours) == 1:
-        return cast(Mapping[str, Any], cast(Any, value(ours[0].root)).get("spec", {}))
+        return cast("Mapping[str, Any]", cast("Any", value(ours[0].root)).get("spec", {}))
     return None
 
 
@@ -219,7 +219,15 @@ def _sizes(checked: Checked, rendered: Sequence[Rendered]) -> list[Diagnostic]:
         items = match_items(service["spec"]["http"])
         if items > MAX_ITEMS:
             found.append(
-                diagnose("PIN236", where, path, name=name, stage=stage.name, items=items, limit=MAX_ITEMS)
+                diagnose(
+                    "PIN236",
+                    where,
+                    path,
+                    name=name,
+                    stage=stage.name,
+                    items=items,
+                    limit=MAX_ITEMS,
+                )
             )
         size = _json_bytes(service) if items > MAX_ITEMS else 0
         if size > MAX_OBJECT_BYTES:

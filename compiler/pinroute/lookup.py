@@ -10,7 +10,6 @@ from typing import NamedTuple
 from pinroute.compilation import Compiled
 from pinroute.istio.emit import grouped
 from pinroute.istio.routelist import Item, first, holds
-from pinroute.spec.model import Experiment
 from pinroute.stages.parts import MALFORMED, NO_HASH, UNASSIGNED, Part
 from pinroute.stages.stage import Stage
 from pinroute.table.bulk import leaf_numbers
@@ -49,14 +48,15 @@ def look_up(compiled: Compiled, value: str | None) -> Iterator[Answer]:
             version=part.version,
             rule=names[id(item)],
             destination=_destination(item),
-            why=_why(experiment, stage, part, value),
+            why=_why(stage, part, value),
         )
 
 
 def look_up_many(compiled: Compiled, values: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield (version, group) of each of very many values, in the first route that takes part."""
     table = next(iter(compiled.stages[0].tables.values()))
-    names = [(leaf.attribution.version, leaf.attribution.label) for leaf in table.leaves]
+    parts = [leaf.attribution for leaf in table.leaves]
+    names = [(part.version, part.label) for part in parts if isinstance(part, Part)]
     for number in leaf_numbers(table, values):
         yield names[number]
 
@@ -85,7 +85,7 @@ def _destination(item: Item) -> str:
     return f"{text} subset {subset}" if subset is not None else text
 
 
-def _why(experiment: Experiment, stage: Stage, part: Part, value: str | None) -> str:
+def _why(stage: Stage, part: Part, value: str | None) -> str:
     universe = stage.routes.universe
     sound = value is not None and universe.contains(value)
     if len(part.values) == 1 and part.values[0].kind == "any" and part.label != NO_HASH:

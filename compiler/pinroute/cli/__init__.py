@@ -95,7 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = Exit.INTERRUPTED
     except BrokenPipeError:
         # The reader went away, as `| head` does; say nothing, also not at shutdown.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         code = Exit.NO
     except Exception as error:  # the last resort: a bug must not look like an answer
         code = _bug(error)

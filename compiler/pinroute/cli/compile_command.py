@@ -40,13 +40,19 @@ FOLDER = "compiled"
 @input_options
 @click.option("-d", "--output-dir", metavar="DIR", help="Write all stages below this folder.")
 @click.option("--stage", metavar="STAGE", help="Compile this stage instead of spec.stage.")
-@click.option("--env", "environment", metavar="FILE", help="An Environment: what differs by cluster.")
+@click.option(
+    "--env", "environment", metavar="FILE", help="An Environment: what differs by cluster."
+)
 @click.option(
     "-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True,
     help="The format on stdout.",
 )  # fmt: skip
-@click.option("--check", is_flag=True, help="Write nothing; show what would change, exit 1 if anything.")
-@click.option("--write", "write_", is_flag=True, help=f"Write into -d, or into {FOLDER}/ beside each spec.")
+@click.option(
+    "--check", is_flag=True, help="Write nothing; show what would change, exit 1 if anything."
+)
+@click.option(
+    "--write", "write_", is_flag=True, help=f"Write into -d, or into {FOLDER}/ beside each spec."
+)
 def command(
     files: tuple[str, ...],
     filenames: tuple[str, ...],
@@ -87,7 +93,7 @@ def command(
 
 
 def _nothing(compilation: Compilation, names: Sequence[str]) -> Diagnostic:
-    """An empty output would mean 'delete everything' to a controller that prunes."""
+    """Refuse an empty output: it means 'delete everything' to a controller that prunes."""
     others = compilation.others
     noun = "documents" if others != 1 else "document"
     file = names[0] if names else STDIN
@@ -97,7 +103,11 @@ def _nothing(compilation: Compilation, names: Sequence[str]) -> Diagnostic:
 def _stdout(experiments: Sequence[Compiled], output: str) -> str:
     if output == "json":
         objects = [item for compiled in experiments for item in compiled.rendered[0].objects]
-        body = objects[0] if len(objects) == 1 else {"apiVersion": "v1", "kind": "List", "items": objects}
+        body = (
+            objects[0]
+            if len(objects) == 1
+            else {"apiVersion": "v1", "kind": "List", "items": objects}
+        )
         return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
     return "---\n".join(
         dump_all(compiled.rendered[0].objects, header(compiled.file_name, compiled.checked.digest))
@@ -105,7 +115,9 @@ def _stdout(experiments: Sequence[Compiled], output: str) -> str:
     )
 
 
-def _plan(experiments: Sequence[Compiled], output_dir: str | None) -> Mapping[Path, Mapping[str, str]]:
+def _plan(
+    experiments: Sequence[Compiled], output_dir: str | None
+) -> Mapping[Path, Mapping[str, str]]:
     """Return what each folder has to hold, by folder of one experiment."""
     plan: dict[Path, dict[str, str]] = {}
     for compiled in experiments:

@@ -84,7 +84,9 @@ def _described(name: str, schema: Schema) -> str:
     for label, key in (("Default", "default"), ("One of", "enum"), ("Pattern", "pattern")):
         if key in schema:
             lines.append(f"{label}: {json.dumps(schema[key], ensure_ascii=False)}")
-    bounds = [f"{key} {schema[key]}" for key in ("minimum", "maximum", "minItems") if key in schema]
+    bounds = [
+        f"{key} {schema[key]}" for key in ("minimum", "maximum", "minItems") if key in schema
+    ]
     if bounds:
         lines.append(f"Bounds: {', '.join(bounds)}")
     if schema.get("examples"):

@@ -19,7 +19,9 @@ SUFFIXES = (".yaml", ".yml", ".json")
 def input_options(command: F) -> F:
     """Add FILE…, -f and -R to a command."""
     for decorate in (
-        click.option("-R", "--recursive", is_flag=True, help="Also read folders inside of folders."),
+        click.option(
+            "-R", "--recursive", is_flag=True, help="Also read folders inside of folders."
+        ),
         click.option(
             "-f",
             "--filename",
@@ -65,7 +67,9 @@ def read_source(name: str, found: list[Diagnostic]) -> Source | None:
     try:
         return Source(path.as_posix(), path.read_bytes(), _reader(path.parent))
     except OSError as error:
-        found.append(diagnose("PIN009", Span(name), file=name, problem=error.strerror or str(error)))
+        found.append(
+            diagnose("PIN009", Span(name), file=name, problem=error.strerror or str(error))
+        )
         return None
 
 
@@ -78,7 +82,9 @@ def _expanded(name: str, recursive: bool, found: list[Diagnostic]) -> list[str]:
     if name == "-" or not path.is_dir():
         return [name]
     pattern = path.rglob("*") if recursive else path.glob("*")
-    inside = sorted(file.as_posix() for file in pattern if file.suffix in SUFFIXES and file.is_file())
+    inside = sorted(
+        file.as_posix() for file in pattern if file.suffix in SUFFIXES and file.is_file()
+    )
     if not inside:
         problem = "the folder holds no .yaml, .yml or .json file"
         found.append(diagnose("PIN009", Span(name), file=name, problem=problem))

@@ -36,13 +36,21 @@ CHUNK = 50_000
     """,
 )
 @click.argument("values", nargs=-1, metavar="[VALUE]...")
-@click.option("-f", "--filename", "filenames", multiple=True, required=True, metavar="FILE", help="The spec.")
+@click.option(
+    "-f", "--filename", "filenames", multiple=True, required=True, metavar="FILE", help="The spec."
+)
 @click.option("--absent", is_flag=True, help="Also a request that carries no hash.")
-@click.option("--hashes", metavar="FILE", help="Read values from a file, or - for stdin, one a line.")
+@click.option(
+    "--hashes", metavar="FILE", help="Read values from a file, or - for stdin, one a line."
+)
 @click.option("--stage", metavar="STAGE", help="Look into this stage instead of spec.stage.")
 @click.option("--experiment", metavar="NAME", help="Only this experiment of the files.")
-@click.option("--env", "environment", metavar="FILE", help="An Environment: what differs by cluster.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--env", "environment", metavar="FILE", help="An Environment: what differs by cluster."
+)
+@click.option(
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 def command(
     values: tuple[str, ...],
     filenames: tuple[str, ...],
@@ -97,7 +105,7 @@ def _many(compiled: Compiled, name: str) -> int:
     values = data.decode("utf-8", "surrogateescape").splitlines()
     endings: dict[tuple[str, str], str] = {}
     lines = (
-        value + (endings.get(answer) or endings.setdefault(answer, "\t%s\t%s\n" % answer))
+        value + (endings.get(answer) or endings.setdefault(answer, "\t{}\t{}\n".format(*answer)))
         for value, answer in zip(values, look_up_many(compiled, values), strict=True)
     )
     out = sys.stdout.buffer

@@ -36,7 +36,9 @@ def text(found: Iterable[Diagnostic]) -> str:
     """Return findings as editors, `grep` and problem matchers understand them."""
     lines: list[str] = []
     for item in found:
-        word = click.style(f"{item.severity.value}[{item.code}]", _COLOURS[item.severity], bold=True)
+        word = click.style(
+            f"{item.severity.value}[{item.code}]", _COLOURS[item.severity], bold=True
+        )
         lines.append(f"{_place(item.span)}: {word} {item.message}")
         lines += [f"{_place(other.span)}: note: {other.message}" for other in item.related]
         if item.hint:

@@ -45,7 +45,9 @@ def _experiments(filenames: tuple[str, ...], name: str | None) -> list[Checked]:
         raise click.UsageError(f"there is no experiment {name!r}: {did_you_mean(name, names)}")
     if not names:
         raise click.UsageError("the files hold no experiment")
-    return [checked for checked in specs.experiments if name in (None, checked.spec.experiment.name)]
+    return [
+        checked for checked in specs.experiments if name in (None, checked.spec.experiment.name)
+    ]
 
 
 @command.command("list", context_settings=SETTINGS, short_help="List the stages.")

@@ -28,7 +28,9 @@ from pinroute.diagnostics import Severity
     """,
 )
 @input_options
-@click.option("--env", "environment", metavar="FILE", help="An Environment: what differs by cluster.")
+@click.option(
+    "--env", "environment", metavar="FILE", help="An Environment: what differs by cluster."
+)
 @click.option(
     "-o", "--output", type=click.Choice(list(FORMATS)), default="text", show_default=True,
     help="How findings are printed.",

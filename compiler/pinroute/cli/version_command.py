@@ -11,7 +11,9 @@ from pinroute.cli.report import dumped
 
 
 @click.command("version", context_settings=SETTINGS, short_help="Print the version.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 def command(output: str) -> int:
     """Print the version of pinroute; as JSON also of what it runs on and reads."""
     if output == "text":

@@ -44,6 +44,7 @@ def diagnose(
     code: str,
     span: Span,
     path: Path = (),
+    /,
     *,
     related: tuple[Related, ...] = (),
     hint: str | None = None,

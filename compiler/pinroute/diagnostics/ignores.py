@@ -12,7 +12,9 @@ from pinroute.diagnostics.catalogue import diagnose
 from pinroute.diagnostics.model import Diagnostic, Severity, Span
 
 _MARK = "pinroute: ignore["
-_COMMENT = re.compile(r"(?:^|\s)#\s*pinroute: ignore\[\s*(PIN\d{3}(?:\s*,\s*PIN\d{3})*)\s*\]\s*(.*?)\s*$")
+_COMMENT = re.compile(
+    r"(?:^|\s)#\s*pinroute: ignore\[\s*(PIN\d{3}(?:\s*,\s*PIN\d{3})*)\s*\]\s*(.*?)\s*$"
+)
 
 
 def without_ignored(

@@ -18,12 +18,44 @@ from pinroute.spec.nodes import Document, Mapping, Scalar
 
 ACTIONS = ("route", "redirect", "directResponse")
 _ROUTE_FIELDS = frozenset(
-    "authority corsPolicy delegate directResponse fault gateways headers match mirror mirrorPercent "
-    "mirrorPercentage mirrors name redirect retries rewrite route timeout".split()
+    [
+        "authority",
+        "corsPolicy",
+        "delegate",
+        "directResponse",
+        "fault",
+        "gateways",
+        "headers",
+        "match",
+        "mirror",
+        "mirrorPercent",
+        "mirrorPercentage",
+        "mirrors",
+        "name",
+        "redirect",
+        "retries",
+        "rewrite",
+        "route",
+        "timeout",
+    ]
 )
 _MATCH_FIELDS = frozenset(
-    "authority gateways headers ignoreUriCase method name port queryParams scheme sourceLabels "
-    "sourceNamespace statPrefix uri withoutHeaders".split()
+    [
+        "authority",
+        "gateways",
+        "headers",
+        "ignoreUriCase",
+        "method",
+        "name",
+        "port",
+        "queryParams",
+        "scheme",
+        "sourceLabels",
+        "sourceNamespace",
+        "statPrefix",
+        "uri",
+        "withoutHeaders",
+    ]
 )
 _STRING_MATCH = ("exact", "prefix", "regex")
 
@@ -155,7 +187,7 @@ def _raw(spec: Spec, path: Path) -> Iterator[Diagnostic]:
 
 def _match(spec: Spec, path: Path) -> Iterator[Diagnostic]:
     """Check one HTTPMatchRequest that the spec passes through."""
-    document, experiment = spec
+    document = spec.document
     node = document.node(path)
     if not isinstance(node, Mapping):
         where = document.span(path)
@@ -191,7 +223,9 @@ def _match(spec: Spec, path: Path) -> Iterator[Diagnostic]:
 
 def _hash_key(spec: Spec) -> str:
     source = spec.experiment.user_hash.source
-    return source.name.lower() if source.kind == "header" else f"@request.auth.claims.{source.name}"
+    return (
+        source.name.lower() if source.kind == "header" else f"@request.auth.claims.{source.name}"
+    )
 
 
 def _string_match(document: Document, path: Path, node: Mapping) -> Iterator[Diagnostic]:

@@ -47,7 +47,10 @@ def grouped(routes: RouteList) -> list[list[Item]]:
     rules: list[list[Item]] = []
     for item in routes.items:
         joins = bool(rules) and bool(_match(item, routes)) and bool(_match(rules[-1][-1], routes))
-        if joins and (rules[-1][-1].rule, rules[-1][-1].action.outcome) == (item.rule, item.action.outcome):
+        if joins and (rules[-1][-1].rule, rules[-1][-1].action.outcome) == (
+            item.rule,
+            item.action.outcome,
+        ):
             rules[-1].append(item)
         else:
             rules.append([item])
@@ -71,7 +74,9 @@ def _match(item: Item, routes: RouteList) -> JsonObject:
     match = dict(item.condition)
     if item.values.kind != "any":
         headers = dict(match.pop("headers", {}))
-        headers[match_key(routes.source)] = string_match(item.values, routes.universe, routes.source)
+        headers[match_key(routes.source)] = string_match(
+            item.values, routes.universe, routes.source
+        )
         match["headers"] = headers
     if item.stat_prefix is not None:
         match["statPrefix"] = item.stat_prefix

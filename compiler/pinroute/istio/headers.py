@@ -18,7 +18,9 @@ def check_headers(spec: Spec) -> Iterator[Diagnostic]:
     for index, version in enumerate(experiment.versions):
         base: Path = ("spec", "versions", index)
         yield from _operations(spec, (*base, "headers", "request"), version.request, request=True)
-        yield from _operations(spec, (*base, "headers", "response"), version.response, request=False)
+        yield from _operations(
+            spec, (*base, "headers", "response"), version.response, request=False
+        )
         yield from _authority(spec, base, version)
         yield from _rewrite(spec, (*base, "rewrite"), version)
     name = experiment.output.version_header
@@ -63,16 +65,24 @@ def _operations(spec: Spec, base: Path, ops: HeaderOps, *, request: bool) -> Ite
             if problem is None and folded == "host":
                 problem = host_problem(value.rsplit(":", 1)[0], wildcard=False)
             if problem is not None:
-                yield diagnose("PIN213", document.span(path), path, name=name, value=value, problem=problem)
+                yield diagnose(
+                    "PIN213", document.span(path), path, name=name, value=value, problem=problem
+                )
 
 
 def _authority(spec: Spec, base: Path, version: Version) -> Iterator[Diagnostic]:
     """Find a second setter of Host: the last one would win, by rules that nobody remembers."""
     setters: list[tuple[Path, str]] = []
     environment = spec.experiment.environment
-    if version.inference_service is not None and environment.platform is not None:
-        if environment.platform.mode == "Knative":
-            setters.append(((*base, "inferenceService"), "Knative routes by Host, which is set for it"))
+    platform = environment.platform
+    if (
+        version.inference_service is not None
+        and platform is not None
+        and platform.mode == "Knative"
+    ):
+        setters.append(
+            ((*base, "inferenceService"), "Knative routes by Host, which is set for it")
+        )
     for name in version.request.set:
         if name.lower() == "host":
             setters.append(((*base, "headers", "request", "set", name), "headers.request.set"))
@@ -91,7 +101,9 @@ def _rewrite(spec: Spec, path: Path, version: Version) -> Iterator[Diagnostic]:
         return
     where = spec.document.span(path, key=True)
     if "uri" in rewrite and "uriRegexRewrite" in rewrite:
-        yield diagnose("PIN241", where, path, problem="'uri' and 'uriRegexRewrite' exclude each other")
+        yield diagnose(
+            "PIN241", where, path, problem="'uri' and 'uriRegexRewrite' exclude each other"
+        )
     if not rewrite:
         yield diagnose("PIN241", where, path, problem="it says nothing to rewrite")
     if "authority" in rewrite:
@@ -100,7 +112,9 @@ def _rewrite(spec: Spec, path: Path, version: Version) -> Iterator[Diagnostic]:
             inner = (*path, "authority")
             value = rewrite["authority"]
             where = spec.document.span(inner)
-            yield diagnose("PIN213", where, inner, name="rewrite.authority", value=value, problem=problem)
+            yield diagnose(
+                "PIN213", where, inner, name="rewrite.authority", value=value, problem=problem
+            )
 
 
 def _version_header(spec: Spec) -> Iterator[Diagnostic]:
@@ -111,5 +125,5 @@ def _version_header(spec: Spec) -> Iterator[Diagnostic]:
                 if name and own.lower() == name.lower():
                     path: Path = ("spec", "versions", index, "headers", "response", field, own)
                     where = spec.document.span(path, key=True)
-                    hint = "set output.versionHeader to another name, or to \"\" for none"
+                    hint = 'set output.versionHeader to another name, or to "" for none'
                     yield diagnose("PIN240", where, path, name=own, hint=hint)

@@ -17,21 +17,57 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+")
 _PART = re.compile(r"(\d+)(?:\.(\d+))?(ns|us|µs|ms|s|m|h)")
-_UNIT_NS = {"ns": 1, "us": 1000, "µs": 1000, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+_UNIT_NS = {
+    "ns": 1,
+    "us": 1000,
+    "µs": 1000,
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3600 * 10**9,
+}
 
 # The command operators of Envoy that take no request-time surprises. `ENVIRONMENT` and
 # `FILE_CONTENT` are accepted by some versions and would hand the gateway's secrets out.
 OPERATORS = frozenset(
-    "REQ RESP TRAILER PROTOCOL ROUTE_NAME VIRTUAL_CLUSTER_NAME UPSTREAM_HOST UPSTREAM_CLUSTER "
-    "UPSTREAM_LOCAL_ADDRESS UPSTREAM_REMOTE_ADDRESS DOWNSTREAM_REMOTE_ADDRESS "
-    "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT DOWNSTREAM_REMOTE_PORT DOWNSTREAM_LOCAL_ADDRESS "
-    "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT DOWNSTREAM_LOCAL_PORT DOWNSTREAM_DIRECT_REMOTE_ADDRESS "
-    "DOWNSTREAM_TLS_VERSION DOWNSTREAM_PEER_SUBJECT DOWNSTREAM_PEER_ISSUER DOWNSTREAM_PEER_URI_SAN "
-    "START_TIME RESPONSE_CODE RESPONSE_FLAGS HOSTNAME REQUESTED_SERVER_NAME CONNECTION_ID "
-    "STREAM_ID DYNAMIC_METADATA PER_REQUEST_STATE UPSTREAM_METADATA".split()
+    [
+        "REQ",
+        "RESP",
+        "TRAILER",
+        "PROTOCOL",
+        "ROUTE_NAME",
+        "VIRTUAL_CLUSTER_NAME",
+        "UPSTREAM_HOST",
+        "UPSTREAM_CLUSTER",
+        "UPSTREAM_LOCAL_ADDRESS",
+        "UPSTREAM_REMOTE_ADDRESS",
+        "DOWNSTREAM_REMOTE_ADDRESS",
+        "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT",
+        "DOWNSTREAM_REMOTE_PORT",
+        "DOWNSTREAM_LOCAL_ADDRESS",
+        "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT",
+        "DOWNSTREAM_LOCAL_PORT",
+        "DOWNSTREAM_DIRECT_REMOTE_ADDRESS",
+        "DOWNSTREAM_TLS_VERSION",
+        "DOWNSTREAM_PEER_SUBJECT",
+        "DOWNSTREAM_PEER_ISSUER",
+        "DOWNSTREAM_PEER_URI_SAN",
+        "START_TIME",
+        "RESPONSE_CODE",
+        "RESPONSE_FLAGS",
+        "HOSTNAME",
+        "REQUESTED_SERVER_NAME",
+        "CONNECTION_ID",
+        "STREAM_ID",
+        "DYNAMIC_METADATA",
+        "PER_REQUEST_STATE",
+        "UPSTREAM_METADATA",
+    ]
 )
 _OPERATOR = re.compile(r"%([A-Z_]+)(?:\(([^()%]*)\))?(?::\d+)?%")
-_NEEDS_ARGUMENT = frozenset("REQ RESP TRAILER DYNAMIC_METADATA PER_REQUEST_STATE UPSTREAM_METADATA".split())
+_NEEDS_ARGUMENT = frozenset(
+    ["REQ", "RESP", "TRAILER", "DYNAMIC_METADATA", "PER_REQUEST_STATE", "UPSTREAM_METADATA"]
+)
 
 
 def host_problem(host: str, *, wildcard: bool) -> str | None:
@@ -61,7 +97,9 @@ def gateway_problem(name: str) -> str | None:
     parts = name.split("/")
     if len(parts) > 2:
         return "it has more than one '/'"
-    for part, noun in zip(parts, ("namespace", "name") if len(parts) == 2 else ("name",), strict=True):
+    for part, noun in zip(
+        parts, ("namespace", "name") if len(parts) == 2 else ("name",), strict=True
+    ):
         if not _LABEL.fullmatch(part) or part != part.lower():
             return f"{noun} {part!r} is no DNS label"
     return None
@@ -88,7 +126,9 @@ def header_value_problem(value: str) -> str | None:
     """
     if len(value.encode()) > MAX_HEADER_BYTES:
         return f"it is longer than {MAX_HEADER_BYTES} bytes"
-    odd = next((char for char in value if (ord(char) < 32 and char != "\t") or ord(char) == 127), None)
+    odd = next(
+        (char for char in value if (ord(char) < 32 and char != "\t") or ord(char) == 127), None
+    )
     if odd is not None:
         return f"control character {odd!r} is not allowed"
     rest = value.replace("%%", "")
@@ -99,20 +139,28 @@ def header_value_problem(value: str) -> str | None:
             return "a single '%' starts a command operator; write '%%' for a percent sign"
         name, argument = operator[1], operator[2]
         if name not in OPERATORS:
-            return f"Envoy knows no command operator '%{name}%', and refuses the whole gateway port"
+            return (
+                f"Envoy knows no command operator '%{name}%', and refuses the whole gateway port"
+            )
         if name in _NEEDS_ARGUMENT and not argument:
             return f"command operator '%{name}(…)%' needs an argument"
-        rest = rest[: start] + rest[operator.end() :]
+        rest = rest[:start] + rest[operator.end() :]
     return None
+
+
+def nanoseconds(text: str) -> int:
+    """Return the length of a Go duration; 0 for a text that is none."""
+    total = 0
+    for whole, fraction, unit in _PART.findall(text):
+        total += int(whole + fraction) * _UNIT_NS[unit] // 10 ** len(fraction)
+    return total
 
 
 def duration_problem(text: str) -> str | None:
     """Return why Istio refuses a duration: at least 1ms, in whole milliseconds."""
     if not _DURATION.fullmatch(text):
         return "it is no duration such as 250ms, 5s or 1m30s"
-    total = 0
-    for whole, fraction, unit in _PART.findall(text):
-        total += int(whole + fraction) * _UNIT_NS[unit] // 10 ** len(fraction)
+    total = nanoseconds(text)
     if total < 10**6:
         return "Istio takes durations from 1ms on"
     if total % 10**6:

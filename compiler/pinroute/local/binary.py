@@ -19,11 +19,11 @@ class EnvoyError(Exception):
     """Something about Envoy itself, as opposed to an answer it gave to a request."""
 
 
-class EnvoyMissing(EnvoyError):  # noqa: N818  what is the case, as in the message
+class EnvoyMissing(EnvoyError):
     """There is no Envoy that could be started."""
 
 
-class EnvoyFailed(EnvoyError):  # noqa: N818
+class EnvoyFailed(EnvoyError):
     """Envoy is there but did not start, or was not ready in time."""
 
 

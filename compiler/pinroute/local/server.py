@@ -26,7 +26,7 @@ _POLL_SECONDS = 0.01
 _REFUSAL = re.compile(r"^critical\|error `(.*?)` initializing config '", re.DOTALL | re.MULTILINE)
 
 
-class EnvoyRefused(EnvoyError):  # noqa: N818  what is the case, as in the message
+class EnvoyRefused(EnvoyError):
     """Envoy does not take the configuration; the message is Envoy's own reason."""
 
 
@@ -44,7 +44,7 @@ class Gateway:
     def stats(self, pattern: str) -> dict[str, int]:
         """Return the counters and gauges whose names contain a match of the RE2 pattern."""
         body = _admin(self.admin, f"/stats?format=json&filter={quote(pattern, safe='')}")
-        found = cast(_Stats, json.loads(body))["stats"]
+        found = cast("_Stats", json.loads(body))["stats"]
         return {stat["name"]: stat["value"] for stat in found if "value" in stat}
 
 
@@ -136,7 +136,7 @@ def _gateway(address: Path, names: frozenset[str]) -> Gateway | None:
         return None
     ports = {
         listener["name"]: listener["local_address"]["socket_address"]["port_value"]
-        for listener in cast(_Listeners, json.loads(body)).get("listener_statuses", [])
+        for listener in cast("_Listeners", json.loads(body)).get("listener_statuses", [])
     }
     return Gateway(admin, ports) if names == ports.keys() else None
 

@@ -20,11 +20,11 @@ def harmless(text: str) -> bool:
 
 
 class _Dumper(_BASE):  # type: ignore[misc]
-    def ignore_aliases(self, data: object) -> bool:
+    def ignore_aliases(self, _data: object) -> bool:
         return True
 
 
-def _text(dumper: Any, value: str) -> yaml.ScalarNode:
+def _text(dumper: Any, value: str) -> Any:
     style = None if harmless(value) else "'"
     if "\n" in value:
         style = "|"
@@ -37,7 +37,12 @@ _Dumper.add_representer(str, _text)
 def dump(data: Mapping[str, Any]) -> str:
     """Return one object as YAML, keys in the order in which they were made."""
     return yaml.dump(
-        data, Dumper=_Dumper, sort_keys=False, width=4096, allow_unicode=True, default_flow_style=False
+        data,
+        Dumper=_Dumper,
+        sort_keys=False,
+        width=4096,
+        allow_unicode=True,
+        default_flow_style=False,
     )
 
 

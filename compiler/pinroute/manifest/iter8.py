@@ -16,7 +16,9 @@ def iter8_experiment(experiment: Experiment) -> JsonObject:
     The split is fixed: who meets which version is the VirtualService's business.
     """
     extra = experiment.extra
-    candidates = [version for version in experiment.versions if version.name != experiment.baseline]
+    candidates = [
+        version for version in experiment.versions if version.name != experiment.baseline
+    ]
     criteria = extra.get("criteria", {})
     rewards = criteria.get("rewards")
     strategy: JsonObject = {

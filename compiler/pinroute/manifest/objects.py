@@ -36,7 +36,9 @@ def labels(experiment: Experiment) -> JsonObject:
     }
 
 
-def annotations(experiment: Experiment, stage: str, rules: Sequence[JsonObject], spec: str) -> JsonObject:
+def annotations(
+    experiment: Experiment, stage: str, rules: Sequence[JsonObject], spec: str
+) -> JsonObject:
     """Return what a stage tells about itself; `spec` is the digest of the spec."""
     if not experiment.output.labels:
         return {}
@@ -111,7 +113,9 @@ def changed_inference_service(experiment: Experiment, body: Mapping[str, Any]) -
     found = dict(body)
     metadata = body["metadata"]
     keep = KEPT_WHEN_PRUNED if experiment.output.labels else {}
-    found["metadata"] = _metadata(metadata["name"], metadata["namespace"], labels(experiment), keep)
+    found["metadata"] = _metadata(
+        metadata["name"], metadata["namespace"], labels(experiment), keep
+    )
     return found
 
 

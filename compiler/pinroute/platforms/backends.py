@@ -21,7 +21,11 @@ def _one_backend(spec: Spec) -> Iterator[Diagnostic]:
             count = "two backends" if inference is not None else "no backend"
             where = spec.document.span((*base, "name"))
             yield diagnose("PIN217", where, base, name=version.name, count=count)
-        if inference is not None and inference.manifest is not None and inference.predictor is not None:
+        if (
+            inference is not None
+            and inference.manifest is not None
+            and inference.predictor is not None
+        ):
             path = (*base, "inferenceService", "manifest")
             where = spec.document.span(path, key=True)
             yield diagnose("PIN229", where, path, name=version.name)
@@ -53,7 +57,7 @@ def _platform(spec: Spec) -> Iterator[Diagnostic]:
 
 
 def _promotion(spec: Spec) -> Iterator[Diagnostic]:
-    """Copying a version into the baseline's place needs both to be InferenceServices."""
+    """Refuse to copy a version into the baseline's place where one is no InferenceService."""
     document, experiment = spec
     if experiment.promotion != "copy":
         return
@@ -65,7 +69,7 @@ def _promotion(spec: Spec) -> Iterator[Diagnostic]:
 
 
 def _model(spec: Spec) -> Iterator[Diagnostic]:
-    """A promotion by copy needs to know what to copy."""
+    """Find candidates of which a promotion by copy would not know what to copy."""
     document, experiment = spec
     versions = experiment.versions
     if experiment.promotion == "swap" or any(item.inference_service is None for item in versions):

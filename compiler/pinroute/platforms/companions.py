@@ -53,9 +53,7 @@ def _objects(
     problem: str | None = None
     bodies: list[Mapping[str, Any]] = []
     try:
-        if read is None:
-            raise OSError("there is no folder to look in")
-        loaded = load(name, read(name))
+        loaded = load(name, (read or _nowhere)(name))
     except OSError as error:
         problem = error.strerror or str(error)
     else:
@@ -67,6 +65,10 @@ def _objects(
         found.append(diagnose("PIN231", where, path, file=name, problem=problem))
         return None
     return bodies
+
+
+def _nowhere(_name: str) -> bytes:
+    raise OSError("there is no folder to look in")
 
 
 def _data(document: Document) -> Mapping[str, Any]:
@@ -91,12 +93,13 @@ def _check_subsets(
         if service is None or service.subset is None or service.labels:
             continue
         base: Path = ("spec", "versions", index, "service")
-        rules: Sequence[Mapping[str, Any]] | None = near
+        rules = near
         if service.destination_rule is not None:
             path = (*base, "destinationRule")
-            rules = _objects(spec, path, service.destination_rule, read, found)
-            if rules is None:
+            named = _objects(spec, path, service.destination_rule, read, found)
+            if named is None:
                 continue
+            rules = named
         path = (*base, "subset")
         where = document.span(path)
         host = address(version, experiment.environment, experiment.route.namespace).host
@@ -122,6 +125,8 @@ def _declared(rules: Sequence[Mapping[str, Any]], host: str, domain: str) -> set
         if full.lower() != host:
             continue
         subsets = rule["spec"].get("subsets") or []
-        found = {str(item["name"]) for item in subsets if isinstance(item, dict) and "name" in item}
+        found = {
+            str(item["name"]) for item in subsets if isinstance(item, dict) and "name" in item
+        }
         names = found | (names or set())
     return names

@@ -38,4 +38,8 @@ def service_name(service: InferenceService, platform: Platform) -> str:
 
 def api_version(platform: Platform) -> str:
     """Return the API version of InferenceService."""
-    return "serving.kubeflow.org/v1beta1" if platform.kind == "kfserving" else "serving.kserve.io/v1beta1"
+    return (
+        "serving.kubeflow.org/v1beta1"
+        if platform.kind == "kfserving"
+        else "serving.kserve.io/v1beta1"
+    )

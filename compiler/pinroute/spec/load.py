@@ -47,7 +47,9 @@ def load(file: str, data: bytes) -> Loaded:
             )
         elif kind not in KINDS:
             hint = did_you_mean(kind or "", KINDS)
-            found.append(diagnose("PIN110", document.span(("kind",)), ("kind",), value=kind, hint=hint))
+            found.append(
+                diagnose("PIN110", document.span(("kind",)), ("kind",), value=kind, hint=hint)
+            )
         else:
             wrong = check_shape(document, kind_schema(kind))
             found += wrong
@@ -63,8 +65,15 @@ def _unwrapped(documents: list[Document]) -> Iterator[Document]:
     for document in documents:
         root = document.root
         items = root.entries.get("items") if isinstance(root, Mapping) else None
-        if isinstance(root, Mapping) and isinstance(items, Sequence) and _text(root, "kind") == "List":
-            inner = [Document(document.file, document.index, item, document.text) for item in items.items]
+        if (
+            isinstance(root, Mapping)
+            and isinstance(items, Sequence)
+            and _text(root, "kind") == "List"
+        ):
+            inner = [
+                Document(document.file, document.index, item, document.text)
+                for item in items.items
+            ]
             yield from _unwrapped(inner)
         else:
             yield document

@@ -41,7 +41,9 @@ def _duplicate_names(spec: Spec) -> Iterator[Diagnostic]:
             if name in first:
                 before = document.span((*parent, first[name], "name"))
                 related = (Related(before, f"the first {name!r} is here"),)
-                yield diagnose("PIN207", document.span(path), path, related=related, noun=noun, value=name)
+                yield diagnose(
+                    "PIN207", document.span(path), path, related=related, noun=noun, value=name
+                )
             first.setdefault(name, index)
 
 
@@ -155,7 +157,9 @@ def _not_built(spec: Spec) -> Iterator[Diagnostic]:
     mode = document.node(mode_path)
     if isinstance(mode, Scalar) and mode.text != "own":
         where = document.span(mode_path)
-        yield diagnose("PIN215", where, mode_path, field=f"spec.route.virtualService.mode: {mode.text}")
+        yield diagnose(
+            "PIN215", where, mode_path, field=f"spec.route.virtualService.mode: {mode.text}"
+        )
 
 
 def _prefixes(spec: Spec) -> Iterator[Diagnostic]:

@@ -5,7 +5,6 @@ people count (from 1).
 """
 
 from collections.abc import Iterator
-from typing import Union
 
 from pinroute.diagnostics import Path, Span
 
@@ -48,7 +47,7 @@ class Mapping:
         self.end = start
 
 
-Node = Union[Scalar, Sequence, Mapping]
+Node = Scalar | Sequence | Mapping
 
 
 class Document:

@@ -6,6 +6,7 @@ is counted, so that a small file can never become a large one in memory.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import yaml
 from yaml.events import (
@@ -21,13 +22,17 @@ from yaml.events import (
 from pinroute.diagnostics import Diagnostic, Related, Span, diagnose
 from pinroute.spec.nodes import Document, Mapping, Node, Scalar, Sequence
 
+Event = Any  # PyYAML's stubs take every mark for optional
+
 MAX_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_EXPANSION = 200_000
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEXT_TAGS = {None, "!", "tag:yaml.org,2002:str"}
-_PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool", "null", "map", "seq")}
+_PLAIN_TAGS = {
+    f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool", "null", "map", "seq")
+}
 
 
 def decode(file: str, data: bytes) -> tuple[str, list[Diagnostic]]:
@@ -35,7 +40,9 @@ def decode(file: str, data: bytes) -> tuple[str, list[Diagnostic]]:
     if len(data) > MAX_BYTES:
         return "", [diagnose("PIN011", Span(file), size=len(data), limit=MAX_BYTES)]
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "", [diagnose("PIN003", Span(file), problem="it begins with a UTF-16 byte-order mark")]
+        return "", [
+            diagnose("PIN003", Span(file), problem="it begins with a UTF-16 byte-order mark")
+        ]
     found: list[Diagnostic] = []
     if data[:3] == b"\xef\xbb\xbf":
         data = data[3:]
@@ -87,7 +94,7 @@ class _Reader:
             self.found.append(self.syntax_error(error))
         return documents, self.found
 
-    def place(self, event: yaml.Event) -> Span:
+    def place(self, event: Event) -> Span:
         start, end = event.start_mark, event.end_mark
         return Span(self.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
@@ -110,7 +117,7 @@ class _Reader:
         context = getattr(error, "context", None)
         return diagnose("PIN001", place, problem=f"{problem} {context}" if context else problem)
 
-    def compose(self, events: "Iterator[yaml.Event]") -> Node:
+    def compose(self, events: Iterator[Event]) -> Node:
         """Build one node from the events, without recursion."""
         stack: list[tuple[Sequence | Mapping, str | None]] = []
         keys: list[Scalar | None] = []
@@ -127,7 +134,12 @@ class _Reader:
                 if len(stack) >= MAX_DEPTH:
                     raise _TooMuch(diagnose("PIN006", self.place(event), limit=MAX_DEPTH))
                 self.check_tag(event)
-                stack.append((Mapping(start) if kind is MappingStartEvent else Sequence(start), event.anchor))
+                stack.append(
+                    (
+                        Mapping(start) if kind is MappingStartEvent else Sequence(start),
+                        event.anchor,
+                    )
+                )
                 keys.append(None)
                 counts.append(1)
                 continue
@@ -156,7 +168,7 @@ class _Reader:
         raise AssertionError("the event stream ended inside a document")
 
     def attach(
-        self, parent: Sequence | Mapping, keys: list[Scalar | None], node: Node, event: yaml.Event
+        self, parent: Sequence | Mapping, keys: list[Scalar | None], node: Node, event: Event
     ) -> None:
         if isinstance(parent, Sequence):
             parent.items.append(node)
@@ -170,7 +182,7 @@ class _Reader:
         keys[-1] = None
         if key.text == "<<" and key.plain:
             self.merge(parent, node, event)
-        elif key.text in parent.keys and not getattr(parent.keys[key.text], "tag", None) == "<<":
+        elif key.text in parent.keys and getattr(parent.keys[key.text], "tag", None) != "<<":
             before = parent.keys[key.text]
             first = Related(_span(self.file, before), f"{key.text!r} is first given here")
             self.found.append(
@@ -180,7 +192,7 @@ class _Reader:
             parent.entries[key.text] = node
             parent.keys[key.text] = key
 
-    def merge(self, parent: Mapping, node: Node, event: yaml.Event) -> None:
+    def merge(self, parent: Mapping, node: Node, event: Event) -> None:
         """Take over what `<<` names; the mapping's own keys win over merged ones."""
         sources = node.items if isinstance(node, Sequence) else [node]
         for source in sources:
@@ -193,7 +205,7 @@ class _Reader:
                     parent.entries[name] = item
                     parent.keys[name] = Scalar(key.text, key.plain, key.start, key.end, "<<")
 
-    def scalar(self, event: ScalarEvent) -> Scalar:
+    def scalar(self, event: Event) -> Scalar:
         start, end = event.start_mark, event.end_mark
         plain = event.style is None or event.style == ""
         tag = event.tag
@@ -202,7 +214,7 @@ class _Reader:
             plain = plain and tag not in _TEXT_TAGS
         return Scalar(event.value, plain, (start.line, start.column), (end.line, end.column))
 
-    def check_tag(self, event: ScalarEvent | MappingStartEvent | SequenceStartEvent) -> None:
+    def check_tag(self, event: Event) -> None:
         if event.tag not in _TEXT_TAGS and event.tag not in _PLAIN_TAGS:
             self.found.append(diagnose("PIN010", self.place(event), tag=event.tag))
 
@@ -211,7 +223,7 @@ def _span(file: str, node: Node) -> Span:
     return Document(file, 0, node, "").span_of(node)
 
 
-def _events(text: str) -> "Iterator[yaml.Event]":
+def _events(text: str) -> Iterator[Event]:
     loader = _LOADER(text)
     try:
         while loader.check_event():

@@ -34,7 +34,12 @@ def check_prefixes(document: Document, experiment: Experiment) -> Iterator[Diagn
                 )
             elif len(prefix) > digits:
                 yield diagnose(
-                    "PIN204", document.span(path), path, prefix=prefix, size=len(prefix), digits=digits
+                    "PIN204",
+                    document.span(path),
+                    path,
+                    prefix=prefix,
+                    size=len(prefix),
+                    digits=digits,
                 )
             else:
                 sound.append((prefix, number, path))
@@ -59,7 +64,9 @@ def _overlaps(
             witness = prefix + experiment.user_hash.alphabet[0] * (
                 experiment.user_hash.digits - len(prefix)
             )
-            related = (Related(document.span(claim), f"{head!r} of group {rival!r} is claimed here"),)
+            related = (
+                Related(document.span(claim), f"{head!r} of group {rival!r} is claimed here"),
+            )
             yield diagnose(
                 "PIN202" if other == number else "PIN201",
                 document.span(path),

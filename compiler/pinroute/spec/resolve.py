@@ -65,7 +65,9 @@ def _overlaid(under: Fields, over: Fields) -> dict[str, Any]:
         merged.pop("kfserving", None)
     for key, item in over.items():
         below = merged.get(key)
-        merged[key] = {**below, **item} if isinstance(below, dict) and isinstance(item, dict) else item
+        merged[key] = (
+            {**below, **item} if isinstance(below, dict) and isinstance(item, dict) else item
+        )
     return merged
 
 

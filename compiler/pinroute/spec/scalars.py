@@ -8,7 +8,7 @@ three readers takes for something else has to be quoted.
 
 import re
 
-from pinroute.spec.nodes import Mapping, Node, Scalar, Sequence
+from pinroute.spec.nodes import Node, Scalar, Sequence
 
 Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
 

@@ -28,7 +28,7 @@ def load_schema(name: str) -> Schema:
         text = (FOLDER / f"{name}{_SUFFIX}").read_bytes()
     except OSError:
         raise KeyError(name) from None
-    return cast(Schema, json.loads(text))
+    return cast("Schema", json.loads(text))
 
 
 def kind_schema(kind: str) -> Schema:

@@ -8,8 +8,9 @@ together.
 
 from collections.abc import Iterable
 from functools import cache
-from re import Pattern, compile as compiled
-from typing import TYPE_CHECKING, cast
+from re import Pattern
+from re import compile as compiled
+from typing import TYPE_CHECKING, Any, cast
 
 from pinroute.diagnostics import Diagnostic, Path, Severity, diagnose
 from pinroute.diagnostics.nearest import did_you_mean
@@ -144,7 +145,13 @@ def _unquoted(document: Document, node: Node, schema: Schema, path: Path) -> Ite
             yield from _unquoted(document, item, inner, (*path, name))
 
 
-_KIND_NAMES = {dict: "an object", list: "a list", str: "text", bool: "a boolean", type(None): "null"}
+_KIND_NAMES = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    bool: "a boolean",
+    type(None): "null",
+}
 _EXPECTED = {
     "object": "an object",
     "array": "a list",
@@ -157,17 +164,19 @@ _EXPECTED = {
 
 def _finding(document: Document, error: "ValidationError", path: Path) -> Iterable[Diagnostic]:
     """Yield our words for one error of jsonschema."""
-    keyword, limit, instance = error.validator, error.validator_value, error.instance
+    keyword = error.validator
+    limit: Any = error.validator_value
+    instance: Any = error.instance
     place = document.span(path)
     name = ".".join(str(step) for step in path) or "the document"
     if keyword == "type":
         got = _KIND_NAMES.get(type(instance), "a number")
         if isinstance(instance, str | int | float) and not isinstance(instance, bool):
             got += f" ({instance!r})"
-        expected = _EXPECTED[cast(str, limit)]
+        expected = _EXPECTED[limit]
         yield diagnose("PIN101", place, path, field=name, expected=expected, got=got)
     elif keyword == "additionalProperties":
-        properties = cast(Schema, error.schema).get("properties", {})
+        properties = cast("Schema", error.schema).get("properties", {})
         for key in instance:
             if key not in properties:
                 inner = (*path, key)
@@ -175,12 +184,12 @@ def _finding(document: Document, error: "ValidationError", path: Path) -> Iterab
                 where = document.span(inner, key=True)
                 yield diagnose("PIN102", where, inner, field=key, parent=name, hint=hint)
     elif keyword == "required":
-        for key in cast("list[str]", limit):
+        for key in limit:
             if key not in instance:
                 where = document.span(path, key=True)
                 yield diagnose("PIN103", where, path, field=key, parent=name)
     elif keyword == "enum":
-        hint = did_you_mean(str(instance), [str(item) for item in cast("list[object]", limit)])
+        hint = did_you_mean(str(instance), [str(item) for item in limit])
         yield diagnose("PIN105", place, path, field=name, value=instance, hint=hint)
     elif keyword in ("minimum", "maximum"):
         bound = f"at {'least' if keyword == 'minimum' else 'most'} {limit}"
@@ -188,7 +197,7 @@ def _finding(document: Document, error: "ValidationError", path: Path) -> Iterab
     elif keyword in ("minItems", "minProperties", "minLength"):
         yield diagnose("PIN108", place, path, field=name, least=limit, size=len(instance))
     else:
-        examples = cast(Schema, error.schema).get("examples", [])
+        examples = cast("Schema", error.schema).get("examples", [])
         hint = f"for example {examples[0]!r}" if examples else ""
         yield diagnose("PIN106", place, path, field=name, value=instance, hint=hint)
 

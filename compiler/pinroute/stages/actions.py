@@ -45,7 +45,7 @@ def version_action(
 def _headers(experiment: Experiment, version: Version, authority: str | None) -> JsonObject:
     output = experiment.output
     request = _operations(version.request, {"Host": authority} if authority is not None else {})
-    own = {output.version_header: version.name} if output.version_header else {}
+    own: dict[str, str] = {output.version_header: version.name} if output.version_header else {}
     response = _operations(version.response, own)
     if output.vary and not _mentions(version.response, "vary"):
         source = experiment.user_hash.source

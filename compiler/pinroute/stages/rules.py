@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 from pinroute.istio.routelist import ANY, PRESENT, Action, Item, Values, action
-from pinroute.spec.model import Experiment, HttpRoute, VersionName
+from pinroute.spec.model import HttpRoute, VersionName
 from pinroute.stages.parts import FALLBACK, MALFORMED, NO_HASH, Part, merged_fallback
 from pinroute.table.minimise import Labelled, minimise
 from pinroute.table.table import Block, Leaf, Table, table_of
@@ -86,7 +86,7 @@ def minimal_items(
     items: list[Item] = []
     uses: dict[str, int] = {}
     for outcome, prefixes in _layers(minimise(table, root)):
-        version = version_of[outcome]
+        version = version_of[str(outcome)]
         uses[version] = uses.get(version, 0) + 1
         label = version if uses[version] == 1 else f"{version}-{uses[version]}"
         values = tuple(_block(prefix, table.strict) for prefix in prefixes)

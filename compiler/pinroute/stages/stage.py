@@ -118,7 +118,9 @@ def _prove(stage: str, table: Table, items: list[Item], *, whole: bool) -> None:
     malformed hash elsewhere.
     """
     condition = items[0].condition
-    written = table_of_items([item for item in items if item.condition is condition], table.universe)
+    written = table_of_items(
+        [item for item in items if item.condition is condition], table.universe
+    )
     witness = difference(table, written, hashes_only=not whole)
     if witness is not None:
         raise Unproved(f"stage {stage}: value {witness!r} is not routed as the spec says")

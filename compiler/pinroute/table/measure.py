@@ -8,7 +8,6 @@ from pinroute.table.table import Leaf, Table
 from pinroute.table.tree import END, FIRST, Node, project
 from pinroute.table.universe import Share
 
-
 ABSENT = "<absent>"
 
 
@@ -59,7 +58,7 @@ def _counts(table: Table) -> list[int]:
                     below.append(child)
         level, times = below, below_times
     for node in level:
-        counts[cast(int, node[END])] += times.get(id(node), 1)
+        counts[cast("int", node[END])] += times.get(id(node), 1)
     return counts
 
 

@@ -14,7 +14,7 @@ every walk that could meet one twice remembers what it has seen.
 from collections.abc import Callable, Sequence
 from typing import Union, cast
 
-Node = Union[int, tuple["Node", ...]]
+Node = Union[int, tuple["Node", ...]]  # noqa: UP007  a text in it rules `|` out
 
 END, OTHER, FIRST = 0, 1, 2
 
@@ -26,7 +26,7 @@ def find(node: Node, alphabet: str, value: str) -> int:
             return node
         index = alphabet.find(char)
         node = node[FIRST + index] if index >= 0 else node[OTHER]
-    return node if isinstance(node, int) else cast(int, node[END])
+    return node if isinstance(node, int) else cast("int", node[END])
 
 
 def branch(children: tuple[Node, ...]) -> Node:
@@ -72,9 +72,7 @@ def full(below: Node, inside: int, depth: int, width: int) -> Node:
     return fill(below, depth)
 
 
-def blocks(
-    items: Sequence[tuple[str, int]], default: int, alphabet: str
-) -> Node:
+def blocks(items: Sequence[tuple[str, int]], default: int, alphabet: str) -> Node:
     """Build a tree from many prefixes at once; the longest prefix of a string wins.
 
     `items` are (prefix, leaf), sorted by prefix, each prefix once, characters in the
@@ -84,7 +82,7 @@ def blocks(
     order = {char: index for index, char in enumerate(alphabet)}
 
     def chain(prefix: str, depth: int, leaf: int, outside: int) -> Node:
-        """The branches that lead from `depth` to one lone prefix."""
+        """Return the branches that lead from `depth` to one lone prefix."""
         if leaf == outside:
             return leaf
         node: Node = leaf

@@ -17,7 +17,7 @@ class Universe(NamedTuple):
     @property
     def size(self) -> int:
         """How many user hashes there are."""
-        return len(self.alphabet) ** self.digits
+        return int(len(self.alphabet) ** self.digits)
 
     def share(self, prefix: str) -> Share:
         """Return the part of the universe that begins with a prefix."""
