@@ -38,7 +38,7 @@ def formatted(name: str, data: bytes) -> str | None:
         return None
     if any(item.severity.rank == 0 for item in broken):
         raise CannotFormat(broken[0].message)
-    text = "\n".join(line.rstrip() for line in loaded.text.splitlines()) + "\n"
+    text = "\n".join(line.rstrip() for line in loaded.text.rstrip().splitlines()) + "\n"
     lines = text.splitlines(keepends=True)
     for item in sorted(unquoted, key=lambda found: found.span, reverse=True):
         line, start, end = item.span.line - 1, item.span.column - 1, item.span.end_column - 1

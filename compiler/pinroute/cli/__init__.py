@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pinroute import __version__
 from pinroute.cli.exits import Exit, epilog
 
 # Name -> what `pinroute --help` says about it, in the order of a user's day.
@@ -72,7 +73,7 @@ class LazyGroup(click.Group):
       pinroute lookup 1010101010 -f experiment.yaml
     """,
 )
-@click.version_option(None, "-V", "--version", package_name="pinroute", message="%(package)s")
+@click.version_option(__version__, "-V", "--version", message="pinroute %(version)s")
 def root() -> None:
     """Hold the commands."""
 

@@ -16,7 +16,7 @@ from pinroute.stages.parts import Part
 from pinroute.table.table import Table
 from pinroute.table.universe import Universe
 
-WHOLE = 4096  # universes up to this size are sent whole, larger ones in samples
+WHOLE = 16_384  # universes up to this size are sent whole, larger ones in samples
 SAMPLE = 1000
 
 
