@@ -14,7 +14,7 @@ from pinroute.diagnostics.ignores import without_ignored
 from pinroute.istio.admission import check_admission
 from pinroute.istio.emit import match_items
 from pinroute.istio.limits import MAX_CLIENT_APPLY_BYTES, MAX_ITEMS, MAX_OBJECT_BYTES
-from pinroute.manifest.bundle import Rendered, files, render
+from pinroute.manifest.bundle import Rendered, files, header, render
 from pinroute.manifest.objects import digest
 from pinroute.platforms.backends import check_backends
 from pinroute.platforms.companions import companions
@@ -27,6 +27,9 @@ from pinroute.spec.shape import errors
 from pinroute.stages.stage import Stage, build_stage, stage_order
 
 Read = Callable[[str], bytes]
+
+# What is known of a stage only after it was rendered.
+_OF_A_STAGE = frozenset({"PIN236", "PIN237"})
 
 
 class Source(NamedTuple):
@@ -60,9 +63,14 @@ class Compiled(NamedTuple):
         return self.checked.source.name.rsplit("/", 1)[-1]
 
     def files(self) -> Mapping[str, str]:
-        """Return every file by its path below the output folder; needs all stages."""
+        """Return every file by its path below the experiment's folder; needs all stages."""
         experiment = self.checked.spec.experiment
         return files(experiment, self.rendered, self.live, self.file_name, self.checked.digest)
+
+    def header(self) -> str:
+        """Return the comment that stands above the live stage."""
+        experiment = self.checked.spec.experiment
+        return header(experiment, self.live, self.file_name, self.checked.digest)
 
 
 class Specs(NamedTuple):
@@ -88,6 +96,14 @@ class Compilation(NamedTuple):
 
 def load(sources: Iterable[Source], environment: Source | None = None) -> Specs:
     """Read and check specs; every finding of every file at once, in order."""
+    specs, texts = _load(sources, environment)
+    return specs._replace(diagnostics=_standing(specs.diagnostics, texts, _OF_A_STAGE))
+
+
+def _load(
+    sources: Iterable[Source], environment: Source | None
+) -> tuple[Specs, Mapping[str, str]]:
+    """Return what was read with every finding, also ignored ones, and the texts by file."""
     found: list[Diagnostic] = []
     texts: dict[str, str] = {}
     overlay = _environment(environment, found) if environment is not None else None
@@ -112,9 +128,7 @@ def load(sources: Iterable[Source], environment: Source | None = None) -> Specs:
             if not errors(wrong):
                 good.append(Checked(spec, source, _digest(data), manifests))
     found += _clashes(good)
-    for name, text in texts.items():
-        found = without_ignored(name, text, found, unused=not errors(found))
-    return Specs(tuple(good), others, _in_order(found))
+    return Specs(tuple(good), others, tuple(found)), texts
 
 
 def compile_specs(
@@ -129,7 +143,7 @@ def compile_specs(
     `stage` replaces the spec's own one; with `all_stages` every stage is rendered, not
     the live one only.
     """
-    specs = load(sources, environment)
+    specs, texts = _load(sources, environment)
     found = list(specs.diagnostics)
     compiled: list[Compiled] = []
     if not errors(found):
@@ -145,7 +159,8 @@ def compile_specs(
             found += _sizes(checked, rendered)
             compiled.append(Compiled(checked, live, stages, rendered))
     failed = errors(found)
-    return Compilation(() if failed else tuple(compiled), _in_order(found), specs.others)
+    standing = _standing(found, texts, frozenset() if all_stages else _OF_A_STAGE)
+    return Compilation(() if failed else tuple(compiled), standing, specs.others)
 
 
 class UnknownStage(Exception):
@@ -172,8 +187,14 @@ def _environment(source: Source, found: list[Diagnostic]) -> Mapping[str, Any] |
     return None
 
 
-def _in_order(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    return tuple(sorted(found, key=lambda item: (item.span, item.code, item.message)))
+def _standing(
+    found: Sequence[Diagnostic], texts: Mapping[str, str], unsure: frozenset[str]
+) -> tuple[Diagnostic, ...]:
+    """Return the findings that no comment ignores, in order."""
+    standing, complete = list(found), not errors(found)
+    for name, text in texts.items():
+        standing = without_ignored(name, text, standing, unused=complete, unsure=unsure)
+    return tuple(sorted(standing, key=lambda item: (item.span, item.code, item.message)))
 
 
 def _clashes(good: Sequence[Checked]) -> list[Diagnostic]:

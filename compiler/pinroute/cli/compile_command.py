@@ -14,7 +14,6 @@ from pinroute.cli.report import counts, exit_code, text
 from pinroute.compilation import Compilation, Compiled, UnknownStage, compile_specs
 from pinroute.diagnostics import Diagnostic, Span, diagnose
 from pinroute.diagnostics.nearest import did_you_mean
-from pinroute.manifest.bundle import header
 from pinroute.manifest.dump import dump_all
 
 FOLDER = "compiled"
@@ -94,10 +93,9 @@ def command(
 
 def _nothing(compilation: Compilation, names: Sequence[str]) -> Diagnostic:
     """Refuse an empty output: it means 'delete everything' to a controller that prunes."""
-    others = compilation.others
-    noun = "documents" if others != 1 else "document"
-    file = names[0] if names else STDIN
-    return diagnose("PIN015", Span(file), others=f"{others} {noun} of other kinds")
+    noun = "document" if compilation.others == 1 else "documents"
+    others = f", only {compilation.others} {noun} of other kinds" if compilation.others else ""
+    return diagnose("PIN015", Span(names[0] if names else STDIN), others=others)
 
 
 def _stdout(experiments: Sequence[Compiled], output: str) -> str:
@@ -110,8 +108,7 @@ def _stdout(experiments: Sequence[Compiled], output: str) -> str:
         )
         return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
     return "---\n".join(
-        dump_all(compiled.rendered[0].objects, header(compiled.file_name, compiled.checked.digest))
-        for compiled in experiments
+        dump_all(compiled.rendered[0].objects, compiled.header()) for compiled in experiments
     )
 
 
@@ -119,7 +116,7 @@ def _plan(
     experiments: Sequence[Compiled], output_dir: str | None
 ) -> Mapping[Path, Mapping[str, str]]:
     """Return what each folder has to hold, by folder of one experiment."""
-    plan: dict[Path, dict[str, str]] = {}
+    plan: dict[Path, Mapping[str, str]] = {}
     for compiled in experiments:
         source = compiled.checked.source.name
         if output_dir is not None:
@@ -128,9 +125,12 @@ def _plan(
             raise click.UsageError("stdin has no folder beside it: name one with -d")
         else:
             base = Path(source).parent / FOLDER
-        for name, content in compiled.files().items():
-            experiment, rest = name.split("/", 1)
-            plan.setdefault(base / experiment, {})[rest] = content
+        folder = base / compiled.checked.spec.experiment.name
+        if folder in plan:
+            raise click.UsageError(
+                f"two experiments write into {folder}: give each a -d of its own"
+            )
+        plan[folder] = compiled.files()
     return plan
 
 

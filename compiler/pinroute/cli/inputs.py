@@ -9,6 +9,7 @@ import click
 
 from pinroute.compilation import Source
 from pinroute.diagnostics import Diagnostic, Span, diagnose
+from pinroute.spec.parse import MAX_BYTES
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -62,10 +63,10 @@ def read_sources(
 def read_source(name: str, found: list[Diagnostic]) -> Source | None:
     """Read one file; what goes wrong is added to `found`."""
     if name == "-":
-        return Source(STDIN, sys.stdin.buffer.read(), _reader(Path()))
+        return Source(STDIN, sys.stdin.buffer.read(MAX_BYTES + 1), _reader(Path()))
     path = Path(name)
     try:
-        return Source(path.as_posix(), path.read_bytes(), _reader(path.parent))
+        return Source(path.as_posix(), _bytes(path), _reader(path.parent))
     except OSError as error:
         found.append(
             diagnose("PIN009", Span(name), file=name, problem=error.strerror or str(error))
@@ -74,7 +75,13 @@ def read_source(name: str, found: list[Diagnostic]) -> Source | None:
 
 
 def _reader(folder: Path) -> Callable[[str], bytes]:
-    return lambda name: (folder / name).read_bytes()
+    return lambda name: _bytes(folder / name)
+
+
+def _bytes(path: Path) -> bytes:
+    """Read no more of a file than the parser accepts, so that memory has a bound."""
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
 
 
 def _expanded(name: str, recursive: bool, found: list[Diagnostic]) -> list[str]:

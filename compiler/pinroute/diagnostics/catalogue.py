@@ -10,6 +10,7 @@ from pathlib import Path as FilePath
 from pinroute.diagnostics.model import Diagnostic, Path, Related, Rule, Severity, Span
 
 FOLDER = FilePath(__file__).parent / "catalogue"
+LONGEST = 200
 
 
 def codes() -> tuple[str, ...]:
@@ -52,6 +53,7 @@ def diagnose(
 ) -> Diagnostic:
     """Make a finding: the catalogue's words, filled with `values`."""
     kind = rule(code)
+    values = {name: _short(value) for name, value in values.items()}
     if hint is None:
         hint = kind.hint.format_map(values)
     return Diagnostic(
@@ -64,3 +66,10 @@ def diagnose(
         path=path,
         related=related,
     )
+
+
+def _short(value: object) -> object:
+    """Keep a message readable where a value is a whole page."""
+    if isinstance(value, str) and len(value) > LONGEST:
+        return value[: LONGEST - 1] + "…"
+    return value

@@ -18,12 +18,18 @@ _COMMENT = re.compile(
 
 
 def without_ignored(
-    file: str, text: str, found: Sequence[Diagnostic], *, unused: bool = True
+    file: str,
+    text: str,
+    found: Sequence[Diagnostic],
+    *,
+    unused: bool = True,
+    unsure: frozenset[str] = frozenset(),
 ) -> list[Diagnostic]:
     """Return the findings that stand, and what is wrong with the ignores themselves.
 
     `unused=False` keeps silent about ignores that ignored nothing: for a run that
-    stopped before every check was made.
+    stopped before every check was made. `unsure` are codes that this run does not look
+    for everywhere.
     """
     if _MARK not in text:
         return list(found)
@@ -49,7 +55,7 @@ def without_ignored(
                 or item.span.line != covered
                 or item.severity is Severity.ERROR
             ]
-            if len(kept) == len(standing) and unused:
+            if len(kept) == len(standing) and unused and code not in unsure:
                 complaints.append(diagnose("PIN013", span, code=code))
             standing = kept
     return standing + complaints

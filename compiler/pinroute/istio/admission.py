@@ -11,10 +11,12 @@ from pinroute.istio.limits import (
     duration_problem,
     gateway_problem,
     header_name_problem,
+    header_value_problem,
     host_problem,
+    regex_problem,
 )
 from pinroute.spec.meaning import Spec
-from pinroute.spec.nodes import Document, Mapping, Scalar
+from pinroute.spec.nodes import Document, Mapping, Scalar, Sequence
 
 ACTIONS = ("route", "redirect", "directResponse")
 _ROUTE_FIELDS = frozenset(
@@ -183,6 +185,25 @@ def _raw(spec: Spec, path: Path) -> Iterator[Diagnostic]:
         problem = "it says neither 'route' nor 'redirect' nor 'directResponse'"
         yield diagnose("PIN225", where, path, field="raw", problem=problem)
     yield from _duration(spec.document, (*path, "timeout"))
+    yield from _raw_headers(spec.document, path)
+    entries = node.entries.get("route")
+    for index in range(len(entries.items) if isinstance(entries, Sequence) else 0):
+        yield from _raw_headers(spec.document, (*path, "route", index))
+
+
+def _raw_headers(document: Document, path: Path) -> Iterator[Diagnostic]:
+    """Check the values that a raw rule sets: one of them can freeze the whole gateway port."""
+    for side in ("request", "response"):
+        for operation in ("set", "add"):
+            inner = (*path, "headers", side, operation)
+            node = document.node(inner)
+            for name, value in node.entries.items() if isinstance(node, Mapping) else ():
+                text = value.text if isinstance(value, Scalar) else ""
+                problem = header_value_problem(text)
+                if problem is not None:
+                    place = (*inner, name)
+                    where = document.span(place)
+                    yield diagnose("PIN213", where, place, name=name, value=text, problem=problem)
 
 
 def _match(spec: Spec, path: Path) -> Iterator[Diagnostic]:
@@ -244,8 +265,8 @@ def _string_match(document: Document, path: Path, node: Mapping) -> Iterator[Dia
             problem = f"{kinds[0]!r} is text"
         elif text == "" and kinds[0] != "exact":
             problem = f"an empty {kinds[0]!r} is refused"
-        elif kinds[0] == "regex" and len(text) > 1024:
-            problem = "a regex has at most 1024 characters"
+        elif kinds[0] == "regex":
+            problem = regex_problem(text)
     if problem is not None:
         yield diagnose("PIN225", where, path, field=field, problem=problem)
 

@@ -12,6 +12,16 @@ MAX_ITEMS = 256
 MAX_CLIENT_APPLY_BYTES = 200 * 1024
 MAX_OBJECT_BYTES = 1024 * 1024
 
+MAX_REGEX_CHARACTERS = 1024
+
+# Lookaround, conditionals, possessive repeats: in Python's syntax, not in RE2's.
+_NOT_RE2 = re.compile(r"\(\?(?:[=!>#(]|<[=!]|P=)|[*+?}]\+")
+_BACK_REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*\\[1-9]")
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
+_CLASS = re.compile(r"\[\^?\]?[^\]]*\]")
+# In RE2's syntax, not in Python's: Unicode and POSIX classes, \Q…\E, \C, \z, (?<name>…).
+_RE2_ONLY = re.compile(r"\\[pPQECz]|\[\[?:|\(\?<[A-Za-z]")
+
 _LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+")
@@ -145,6 +155,22 @@ def header_value_problem(value: str) -> str | None:
         if name in _NEEDS_ARGUMENT and not argument:
             return f"command operator '%{name}(…)%' needs an argument"
         rest = rest[:start] + rest[operator.end() :]
+    return None
+
+
+def regex_problem(text: str) -> str | None:
+    """Return why Istio refuses a regular expression: RE2's syntax, at most 1024 characters."""
+    if len(text) > MAX_REGEX_CHARACTERS:
+        return f"a regex has at most {MAX_REGEX_CHARACTERS} characters"
+    plain = _ESCAPED.sub("x", text)
+    unknown = _NOT_RE2.search(_CLASS.sub("x", plain)) or _BACK_REFERENCE.search(text)
+    if unknown is not None:
+        return f"RE2 knows no {unknown[0]!r}"
+    if _RE2_ONLY.search(text) is None:
+        try:
+            re.compile(text)
+        except (re.error, OverflowError, RecursionError) as error:
+            return f"it is no regular expression: {error}"
     return None
 
 

@@ -32,7 +32,7 @@ def load(file: str, data: bytes) -> Loaded:
     for document in _unwrapped(documents):
         root = document.root
         if not isinstance(root, Mapping):
-            noun = "a list" if isinstance(root, Sequence) else "text"
+            noun = "a list" if isinstance(root, Sequence) else "a single value"
             found.append(diagnose("PIN111", document.span_of(root), noun=noun))
             continue
         version, kind = _text(root, "apiVersion"), _text(root, "kind")
@@ -40,13 +40,15 @@ def load(file: str, data: bytes) -> Loaded:
             found.append(diagnose("PIN112", document.span_of(root)))
         elif kind not in KINDS and not (version or "").startswith(f"{GROUP}/"):
             others.append(document)
+        elif version is None or kind is None:
+            found.append(_unsaid(document, "apiVersion" if version is None else "kind"))
         elif version != API_VERSION:
             where = document.span(("apiVersion",))
             found.append(
                 diagnose("PIN109", where, ("apiVersion",), value=version, known=API_VERSION)
             )
         elif kind not in KINDS:
-            hint = did_you_mean(kind or "", KINDS)
+            hint = did_you_mean(kind, KINDS)
             found.append(
                 diagnose("PIN110", document.span(("kind",)), ("kind",), value=kind, hint=hint)
             )
@@ -77,6 +79,20 @@ def _unwrapped(documents: list[Document]) -> Iterator[Document]:
             yield from _unwrapped(inner)
         else:
             yield document
+
+
+def _unsaid(document: Document, field: str) -> Diagnostic:
+    """Return the finding for one of our documents without an API version or a kind."""
+    path = (field,)
+    known = API_VERSION if field == "apiVersion" else " or ".join(KINDS)
+    if document.node(path) is None:
+        where = document.span(())
+        hint = f"add '{field}: {known}'"
+        return diagnose("PIN103", where, field=field, parent="the document", hint=hint)
+    hint = f"write {known}"
+    got = "an object or a list"
+    where = document.span(path)
+    return diagnose("PIN101", where, path, field=field, expected="text", got=got, hint=hint)
 
 
 def _text(node: Mapping, key: str) -> str | None:

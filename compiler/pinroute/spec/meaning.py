@@ -58,6 +58,16 @@ def _reserved_names(spec: Spec) -> Iterator[Diagnostic]:
             yield diagnose("PIN242", spec.document.span(path), path, name=group.name)
 
 
+def _numbered_names(spec: Spec) -> Iterator[Diagnostic]:
+    """Find versions whose name makes a stage a trap: a v2 that is not the second one."""
+    for index, version in enumerate(spec.experiment.versions):
+        number = version.name.removeprefix("v")
+        if version.name != number and number.isdigit() and number != str(index + 1):
+            path: Path = ("spec", "versions", index, "name")
+            where = spec.document.span(path)
+            yield diagnose("PIN245", where, path, name=version.name, place=index + 1)
+
+
 def _references(spec: Spec) -> Iterator[Diagnostic]:
     document, experiment = spec
     known = [version.name for version in experiment.versions]
@@ -169,6 +179,7 @@ def _prefixes(spec: Spec) -> Iterator[Diagnostic]:
 _CHECKS: tuple[Callable[[Spec], Iterator[Diagnostic]], ...] = (
     _duplicate_names,
     _reserved_names,
+    _numbered_names,
     _references,
     _user_hash,
     _stage,

@@ -5,6 +5,7 @@ its nodes. Aliases share nodes instead of copying them, and what they would expa
 is counted, so that a small file can never become a large one in memory.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from yaml.events import (
     SequenceEndEvent,
     SequenceStartEvent,
 )
+from yaml.reader import ReaderError
 
 from pinroute.diagnostics import Diagnostic, Related, Span, diagnose
 from pinroute.spec.nodes import Document, Mapping, Node, Scalar, Sequence
@@ -27,18 +29,26 @@ Event = Any  # PyYAML's stubs take every mark for optional
 MAX_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_EXPANSION = 200_000
+# Reading a node costs two microseconds: what is within these limits is read in a second.
+MAX_NODES = 500_000
+MAX_DOCUMENTS = 10_000
+MAX_FINDINGS = 1_000
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEXT_TAGS = {None, "!", "tag:yaml.org,2002:str"}
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool", "null", "map", "seq")
 }
+_UNPRINTABLE = re.compile(
+    "[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+_OPENED = re.compile(r"while (?:parsing|scanning) (?:an?|the) (.+)")
 
 
 def decode(file: str, data: bytes) -> tuple[str, list[Diagnostic]]:
     """Return the text of a file and what is wrong with its encoding."""
     if len(data) > MAX_BYTES:
-        return "", [diagnose("PIN011", Span(file), size=len(data), limit=MAX_BYTES)]
+        return "", [diagnose("PIN011", Span(file), problem=f"more than {MAX_BYTES} bytes")]
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "", [
             diagnose("PIN003", Span(file), problem="it begins with a UTF-16 byte-order mark")
@@ -54,7 +64,8 @@ def decode(file: str, data: bytes) -> tuple[str, list[Diagnostic]]:
         line = before.count(b"\n") + 1
         column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
         place = Span(file, line, column, line, column + 1)
-        return "", [diagnose("PIN003", place, problem=f"byte 0x{data[error.start]:02x} is none")]
+        problem = f"byte 0x{data[error.start]:02x} cannot stand here"
+        return "", [diagnose("PIN003", place, problem=problem)]
 
 
 def parse(file: str, text: str) -> tuple[list[Document], list[Diagnostic]]:
@@ -75,15 +86,21 @@ class _Reader:
         self.file = file
         self.text = text
         self.found: list[Diagnostic] = []
-        self.anchors: dict[str, tuple[Node, int]] = {}
+        # Each anchor's node, of how many nodes it is made, and how deeply they are nested.
+        self.anchors: dict[str, tuple[Node, int, int]] = {}
         self.expansion = 0
+        self.nodes = 0
 
     def read(self) -> tuple[list[Document], list[Diagnostic]]:
         documents: list[Document] = []
+        started = 0
         try:
             events = _events(self.text)
             for event in events:
                 if isinstance(event, DocumentStartEvent):
+                    started += 1
+                    if started > MAX_DOCUMENTS:
+                        raise self.too_large(event, f"more than {MAX_DOCUMENTS} documents")
                     self.anchors = {}
                     root = self.compose(events)
                     if not (isinstance(root, Scalar) and root.plain and root.text == ""):
@@ -98,36 +115,70 @@ class _Reader:
         start, end = event.start_mark, event.end_mark
         return Span(self.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
+    def too_large(self, event: Event, problem: str) -> _TooMuch:
+        return _TooMuch(diagnose("PIN011", self.place(event), problem=problem))
+
+    def report(self, finding: Diagnostic) -> None:
+        """Note a finding, and read no further when there are more than anybody reads."""
+        if len(self.found) + 1 >= MAX_FINDINGS:
+            raise _TooMuch(finding)
+        self.found.append(finding)
+
     def syntax_error(self, error: yaml.YAMLError) -> Diagnostic:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        if isinstance(error, ReaderError):
+            return self.unprintable()
+        start: Any = getattr(error, "context_mark", None)
+        mark: Any = getattr(error, "problem_mark", None) or start
+        problem = getattr(error, "problem", None) or str(error)
+        line, column = (mark.line, mark.column) if mark is not None else (0, 0)
         lines = self.text.splitlines()
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-        if mark is None:
-            position = getattr(error, "position", 0)
-            line = self.text.count("\n", 0, position)
-            column = position - self.text.rfind("\n", 0, position) - 1
-        else:
-            line, column = mark.line, mark.column
         here = lines[line] if line < len(lines) else ""
         place = Span(self.file, line + 1, column + 1, line + 1, column + 2)
-        indent = here[: len(here) - len(here.lstrip())]
-        if "\t" in indent or here[column : column + 1] == "\t":
-            column = here.index("\t")
-            return diagnose("PIN002", Span(self.file, line + 1, column + 1, line + 1, column + 2))
+        if here[column : column + 1] == "\t":
+            return diagnose("PIN002", place)
+        if "nesting depth" in problem:  # libyaml's own limit, where its scanner runs ahead
+            return diagnose("PIN006", place, limit=MAX_DEPTH)
         context = getattr(error, "context", None)
-        return diagnose("PIN001", place, problem=f"{problem} {context}" if context else problem)
+        related: tuple[Related, ...] = ()
+        opened = _OPENED.fullmatch(context or "")
+        if opened is not None and start is not None and start.index != mark.index:
+            first = Span(
+                self.file, start.line + 1, start.column + 1, start.line + 1, start.column + 2
+            )
+            related = (Related(first, f"the {opened[1]} begins here"),)
+        if problem == "found character that cannot start any token":
+            problem = f"no value begins with {here[column : column + 1]!r} unless it is quoted"
+        elif context:
+            problem = f"{problem} {context}"
+        hint = "fill the template in first, this is read as plain YAML" if "{{" in here else None
+        return diagnose("PIN001", place, related=related, hint=hint, problem=problem)
+
+    def unprintable(self) -> Diagnostic:
+        """Name the first character that YAML does not allow; PyYAML only knows its byte."""
+        found = _UNPRINTABLE.search(self.text)
+        index = found.start() if found is not None else 0
+        before = self.text[:index].splitlines() or [""]
+        if self.text[:index].endswith(("\n", "\r")):
+            before.append("")
+        line, column = len(before), len(before[-1]) + 1
+        problem = f"character {self.text[index]!r} is not allowed"
+        return diagnose("PIN001", Span(self.file, line, column, line, column + 1), problem=problem)
 
     def compose(self, events: Iterator[Event]) -> Node:
         """Build one node from the events, without recursion."""
         stack: list[tuple[Sequence | Mapping, str | None]] = []
         keys: list[Scalar | None] = []
         counts: list[int] = []
+        heights: list[int] = []
         for event in events:
             kind = type(event)
             anchor: str | None = None
+            self.nodes += 1
+            if self.nodes > MAX_NODES:
+                raise self.too_large(event, f"more than {MAX_NODES} values")
             if kind is ScalarEvent:
                 node: Node = self.scalar(event)
-                count = 1
+                count, height = 1, 0
                 anchor = event.anchor
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
                 start = (event.start_mark.line, event.start_mark.column)
@@ -142,28 +193,33 @@ class _Reader:
                 )
                 keys.append(None)
                 counts.append(1)
+                heights.append(1)
                 continue
             elif kind is MappingEndEvent or kind is SequenceEndEvent:
                 node, anchor = stack.pop()
                 node.end = (event.end_mark.line, event.end_mark.column)
                 keys.pop()
-                count = counts.pop()
+                count, height = counts.pop(), heights.pop()
+                self.nodes -= 1  # its start was counted
             elif kind is AliasEvent:
                 known = self.anchors.get(event.anchor)
                 if known is None:
                     problem = f"alias {event.anchor!r} has no anchor before it"
                     raise _TooMuch(diagnose("PIN001", self.place(event), problem=problem))
-                node, count = known
+                node, count, height = known
+                if len(stack) + height > MAX_DEPTH:
+                    raise _TooMuch(diagnose("PIN006", self.place(event), limit=MAX_DEPTH))
                 self.expansion += count
                 if self.expansion > MAX_EXPANSION:
                     raise _TooMuch(diagnose("PIN007", self.place(event), limit=MAX_EXPANSION))
             else:
                 continue
             if anchor is not None:
-                self.anchors[anchor] = (node, count)
+                self.anchors[anchor] = (node, count, height)
             if not stack:
                 return node
             counts[-1] += count
+            heights[-1] = max(heights[-1], height + 1)
             self.attach(stack[-1][0], keys, node, event)
         raise AssertionError("the event stream ended inside a document")
 
@@ -176,7 +232,7 @@ class _Reader:
         key = keys[-1]
         if key is None:
             if not isinstance(node, Scalar):
-                raise _TooMuch(diagnose("PIN014", self.place(event)))
+                raise _TooMuch(diagnose("PIN014", _span(self.file, node)))
             keys[-1] = node
             return
         keys[-1] = None
@@ -185,9 +241,7 @@ class _Reader:
         elif key.text in parent.keys and getattr(parent.keys[key.text], "tag", None) != "<<":
             before = parent.keys[key.text]
             first = Related(_span(self.file, before), f"{key.text!r} is first given here")
-            self.found.append(
-                diagnose("PIN005", _span(self.file, key), key=key.text, related=(first,))
-            )
+            self.report(diagnose("PIN005", _span(self.file, key), key=key.text, related=(first,)))
         else:
             parent.entries[key.text] = node
             parent.keys[key.text] = key
@@ -216,7 +270,8 @@ class _Reader:
 
     def check_tag(self, event: Event) -> None:
         if event.tag not in _TEXT_TAGS and event.tag not in _PLAIN_TAGS:
-            self.found.append(diagnose("PIN010", self.place(event), tag=event.tag))
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            self.report(diagnose("PIN010", self.place(event), tag=tag))
 
 
 def _span(file: str, node: Node) -> Span:

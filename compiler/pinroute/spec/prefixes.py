@@ -67,15 +67,22 @@ def _overlaps(
             related = (
                 Related(document.span(claim), f"{head!r} of group {rival!r} is claimed here"),
             )
+            if other == number:
+                relation = "is given twice" if head == prefix else f"is inside of its own {head!r}"
+            elif head == prefix:
+                relation = f"is also one of group {rival!r}"
+            else:
+                relation = f"is inside of {head!r} of group {rival!r}"
             yield diagnose(
                 "PIN202" if other == number else "PIN201",
                 document.span(path),
                 path,
                 related=related,
+                hint="take one of the two out" if other != number and head == prefix else None,
                 prefix=prefix,
                 head=head,
                 group=group,
-                rival=rival,
+                relation=relation,
                 witness=witness,
             )
             break

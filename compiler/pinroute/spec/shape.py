@@ -16,7 +16,7 @@ from pinroute.diagnostics import Diagnostic, Path, Severity, diagnose
 from pinroute.diagnostics.nearest import did_you_mean
 from pinroute.spec.nodes import Document, Mapping, Node, Scalar, Sequence
 from pinroute.spec.scalars import misread, scalar_value, value
-from pinroute.spec.schema import Schema
+from pinroute.spec.schema import KINDS, Schema, field
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -115,13 +115,32 @@ def _explain(document: Document, schema: Schema) -> list[Diagnostic]:
     known = {item.path for item in found}
     for error in Draft202012Validator(schema).iter_errors(data):
         path = tuple(error.absolute_path)
-        if path not in known:
-            found.extend(_finding(document, error, path))
-    unique: list[Diagnostic] = []
-    for item in found:
-        if item not in unique:
-            unique.append(item)
-    return unique
+        if path not in known and not _said_already(error):
+            found.extend(_finding(document, error, path, _topic(schema, path)))
+    return list(dict.fromkeys(found))
+
+
+def _said_already(error: "ValidationError") -> bool:
+    """Tell whether another error of the same value says it better."""
+    if error.validator == "enum":
+        return not isinstance(error.instance, str)  # a wrong type
+    schema, instance = cast("Schema", error.schema), cast("str", error.instance)
+    return error.validator == "pattern" and len(instance) < schema.get("minLength", 0)
+
+
+def _topic(schema: Schema, path: Path) -> str:
+    """Return what `pinroute explain` calls a field, as far as the schema knows it."""
+    names = tuple(step for step in path if isinstance(step, str))
+    while field(schema, names) is None:
+        names = names[:-1]
+    kind = str(schema["title"])
+    return ".".join(names if names and kind == KINDS[0] else (kind, *names))
+
+
+def _name(path: Path) -> str:
+    """Return a path as people write it: spec.groups[1].prefixes[0]."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return "".join(steps).lstrip(".") or "the document"
 
 
 def _unquoted(document: Document, node: Node, schema: Schema, path: Path) -> Iterable[Diagnostic]:
@@ -129,7 +148,9 @@ def _unquoted(document: Document, node: Node, schema: Schema, path: Path) -> Ite
     if isinstance(node, Scalar):
         taken = misread(node.text) if node.plain and schema.get("type") == "string" else None
         if "pattern" in schema and node.text.endswith("\n"):
-            yield diagnose("PIN106", document.span_of(node), path, field=path[-1], value=node.text)
+            place, name = document.span_of(node), _name(path)
+            hint = "remove the line break at its end"
+            yield diagnose("PIN106", place, path, hint=hint, field=name, value=node.text)
         elif taken is not None and taken != "null":
             place = document.span_of(node)
             quoted = f'"{node.text}"'
@@ -162,19 +183,24 @@ _EXPECTED = {
 }
 
 
-def _finding(document: Document, error: "ValidationError", path: Path) -> Iterable[Diagnostic]:
+_SIZES = {"minItems": "item", "minProperties": "field", "minLength": "character"}
+
+
+def _finding(
+    document: Document, error: "ValidationError", path: Path, topic: str
+) -> Iterable[Diagnostic]:
     """Yield our words for one error of jsonschema."""
     keyword = error.validator
     limit: Any = error.validator_value
     instance: Any = error.instance
     place = document.span(path)
-    name = ".".join(str(step) for step in path) or "the document"
+    name = _name(path)
     if keyword == "type":
         got = _KIND_NAMES.get(type(instance), "a number")
         if isinstance(instance, str | int | float) and not isinstance(instance, bool):
             got += f" ({instance!r})"
         expected = _EXPECTED[limit]
-        yield diagnose("PIN101", place, path, field=name, expected=expected, got=got)
+        yield diagnose("PIN101", place, path, field=name, expected=expected, got=got, topic=topic)
     elif keyword == "additionalProperties":
         properties = cast("Schema", error.schema).get("properties", {})
         for key in instance:
@@ -193,13 +219,17 @@ def _finding(document: Document, error: "ValidationError", path: Path) -> Iterab
         yield diagnose("PIN105", place, path, field=name, value=instance, hint=hint)
     elif keyword in ("minimum", "maximum"):
         bound = f"at {'least' if keyword == 'minimum' else 'most'} {limit}"
-        yield diagnose("PIN107", place, path, field=name, value=instance, bound=bound)
-    elif keyword in ("minItems", "minProperties", "minLength"):
-        yield diagnose("PIN108", place, path, field=name, least=limit, size=len(instance))
+        yield diagnose("PIN107", place, path, field=name, value=instance, bound=bound, topic=topic)
+    elif keyword in _SIZES:
+        least = f"{limit} {_SIZES[keyword]}{'' if limit == 1 else 's'}"
+        size = len(instance)
+        yield diagnose("PIN108", place, path, field=name, least=least, size=size, topic=topic)
     else:
         examples = cast("Schema", error.schema).get("examples", [])
-        hint = f"for example {examples[0]!r}" if examples else ""
-        yield diagnose("PIN106", place, path, field=name, value=instance, hint=hint)
+        advice = f"for example {examples[0]!r}" if examples else None
+        if keyword == "maxLength":
+            advice = f"it has {len(instance)} characters, {limit} is the limit"
+        yield diagnose("PIN106", place, path, hint=advice, field=name, value=instance, topic=topic)
 
 
 def errors(found: Iterable[Diagnostic]) -> bool:

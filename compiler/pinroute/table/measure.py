@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from fractions import Fraction
+from itertools import chain, count
 from typing import cast
 
 from pinroute.table.table import Leaf, Table
@@ -111,4 +112,4 @@ def difference(
 
 
 def _foreign(alphabet: str) -> str:
-    return next(char for char in "x0-~" if char not in alphabet)
+    return next(char for char in chain("x0-~", map(chr, count(0xA1))) if char not in alphabet)

@@ -1,0 +1,169 @@
+"""Benchmarks: what pinroute costs, next to istioctl where that is installed.
+
+    make bench                      # or: python bench/run.py [start] [many] [tables] [lookup]
+
+Machines are shared and noisy, so everything is a median, and commands that are compared
+run in turns in the same minute. Nothing here is a test: no figure fails a build.
+"""
+
+import argparse
+import gc
+import itertools
+import os
+import random
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TUTORIAL = ROOT / "samples" / "tutorial.yaml"
+PINROUTE = [str(Path(sys.executable).with_name("pinroute"))]
+ISTIOCTL = os.environ.get("ISTIOCTL") or shutil.which("istioctl")
+
+
+def wall_ms(command: Sequence[str]) -> float:
+    """Return the wall time of a whole process in milliseconds."""
+    start = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return (time.perf_counter() - start) * 1000
+
+
+def cpu_s(command: Sequence[str], stdout: int = subprocess.DEVNULL) -> float:
+    """Return the CPU time of a whole process in seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, stdout=stdout, stderr=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def start(folder: Path, rounds: int) -> None:
+    """Cold start: compile the tutorial, and what it is compared with, in turns."""
+    manifest = folder / "virtualservice.yaml"
+    compiled = subprocess.run(
+        [*PINROUTE, "compile", str(TUTORIAL)], check=True, capture_output=True
+    )
+    manifest.write_bytes(compiled.stdout)
+    commands = {
+        "python -c pass": [sys.executable, "-c", "pass"],
+        "python -c 'import click, yaml'": [sys.executable, "-c", "import click, yaml"],
+        "pinroute compile tutorial.yaml": [*PINROUTE, "compile", str(TUTORIAL)],
+    }
+    if ISTIOCTL:
+        commands["istioctl validate (of the result)"] = [ISTIOCTL, "validate", "-f", str(manifest)]
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for command in commands.values():
+        wall_ms(command)
+    for _ in range(rounds):
+        for name, command in commands.items():
+            times[name].append(wall_ms(command))
+    medians = {name: statistics.median(found) for name, found in times.items()}
+    for name, median in medians.items():
+        print(f"  {name:<40} {median:7.1f} ms")
+    if ISTIOCTL:
+        peer = medians["istioctl validate (of the result)"]
+        print(
+            f"  ratio: {medians['pinroute compile tutorial.yaml'] / peer:.2f} (bar 1.4, aim 1.0)"
+        )
+    else:
+        print("  istioctl is not installed (PATH or ISTIOCTL): no ratio")
+
+
+def many(folder: Path, rounds: int) -> None:
+    """Many specs in one call: CPU for each, which has to stay the same."""
+    text = TUTORIAL.read_text("utf-8")
+    base = statistics.median(cpu_s([*PINROUTE, "version"]) for _ in range(rounds))
+    for number in (250, 500, 1000):
+        target = folder / f"specs-{number}"
+        target.mkdir()
+        for index in range(number):
+            own = text.replace("session-affinity-exp", f"exp-{index}")
+            own = own.replace("routing-rule", f"rule-{index}")
+            own = own.replace("example.com", f"h{index}.example.com")
+            (target / f"{index}.yaml").write_text(own, "utf-8")
+        spent = statistics.median(
+            cpu_s([*PINROUTE, "compile", str(target)]) for _ in range(max(3, rounds // 5))
+        )
+        print(f"  {number:5} specs: {(spent - base) * 1000 / number:5.2f} ms of CPU each (bar 3)")
+
+
+def tables(_folder: Path, rounds: int) -> None:
+    """Tables of 100,000 prefixes: build, minimise and size."""
+    from pinroute.table.measure import sizes
+    from pinroute.table.minimise import minimise
+    from pinroute.table.table import Leaf, table_of_prefixes
+    from pinroute.table.universe import Universe
+
+    generator = random.Random(1)  # noqa: S311  repeatable, not secret
+    prefixes: dict[str, int] = {}
+    while len(prefixes) < 100_000:
+        prefixes[format(generator.getrandbits(20), "020b")] = generator.randrange(3)
+    leaves = [Leaf(name, name) for name in "abc"]
+    universe = Universe("01", 24)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    rules = 0
+    found: list[tuple[float, ...]] = []
+    for _ in range(max(3, rounds // 5)):
+        marks = [time.process_time()]
+        table = table_of_prefixes(universe, leaves, 0, 0, prefixes)
+        marks.append(time.process_time())
+        rules = len(minimise(table))
+        marks.append(time.process_time())
+        sizes(table)
+        marks.append(time.process_time())
+        found.append((*(b - a for a, b in itertools.pairwise(marks)), marks[-1] - marks[0]))
+        del table
+    build, small, size, total = (statistics.median(row[i] for row in found) for i in range(4))
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    print(f"  build {build:.2f} s, minimise {small:.2f} s ({rules:,} rules), size {size:.2f} s")
+    print(f"  together {total:.2f} s (bar 1), {grown:.0f} MB more (bar 150)")
+
+
+def lookup(folder: Path, rounds: int) -> None:
+    """Look 1,000,000 values of a file up; the start of the process is taken off."""
+    generator = random.Random(2)  # noqa: S311  repeatable, not secret
+    values = folder / "hashes.txt"
+    values.write_text(
+        "".join(f"{generator.getrandbits(10):010b}\n" for _ in range(1_000_000)), "utf-8"
+    )
+    none = folder / "none.txt"
+    none.write_text("1010101010\n", "utf-8")
+    spec = ["-f", str(TUTORIAL)]
+    tries = max(3, rounds // 5)
+    base = statistics.median(
+        wall_ms([*PINROUTE, "lookup", "--hashes", str(none), *spec]) for _ in range(tries)
+    )
+    spent = statistics.median(
+        wall_ms([*PINROUTE, "lookup", "--hashes", str(values), *spec]) for _ in range(tries)
+    )
+    print(f"  1,000,000 values: {(spent - base) / 1000:.2f} s after start (bar 2)")
+
+
+BENCHES: dict[str, Callable[[Path, int], None]] = {
+    "start": start,
+    "many": many,
+    "tables": tables,
+    "lookup": lookup,
+}
+
+
+def main() -> None:
+    """Run the benchmarks that are named, or all of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHES], default=[])
+    parser.add_argument("--rounds", type=int, default=21)
+    options = parser.parse_args()
+    gc.disable()
+    for name in options.names or BENCHES:
+        print(f"{name}: {BENCHES[name].__doc__}")
+        with tempfile.TemporaryDirectory() as folder:
+            BENCHES[name](Path(folder), options.rounds)
+
+
+if __name__ == "__main__":
+    main()
