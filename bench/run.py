@@ -159,6 +159,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=21)
     options = parser.parse_args()
     gc.disable()
+    # Users have compiled bytecode: pip writes it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for name in options.names or BENCHES:
         print(f"{name}: {BENCHES[name].__doc__}")
         with tempfile.TemporaryDirectory() as folder:

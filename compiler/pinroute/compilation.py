@@ -202,59 +202,80 @@ def _clashes(good: Sequence[Checked]) -> list[Diagnostic]:
     found: list[Diagnostic] = []
     names: dict[tuple[str, str], Checked] = {}
     services: dict[tuple[str, str], Checked] = {}
-    hosts: dict[tuple[str, str], Checked] = {}
+    hosts: dict[tuple[str, str], tuple[Checked, Path]] = {}
     for checked in good:
         experiment = checked.spec.experiment
         identity = (experiment.namespace or "default", experiment.name)
         target = (experiment.route.namespace, experiment.route.name)
         if identity in names:
             path: Path = ("metadata", "name")
-            found.append(_clash("PIN233", checked, names[identity], path, name="/".join(identity)))
+            found.append(_clash("PIN233", checked, names[identity], path, "/".join(identity)))
         elif target in services:
-            path = ("spec", "route")
-            found.append(_clash("PIN234", checked, services[target], path, name="/".join(target)))
+            path = ("spec", "route", "virtualService", "name")
+            found.append(_clash("PIN234", checked, services[target], path, "/".join(target)))
         else:
             for index, host in enumerate(experiment.route.hosts):
-                for gateway in experiment.route.gateways or ("mesh",):
-                    first = hosts.setdefault((gateway, host.lower()), checked)
-                    if first is not checked:
-                        path = ("spec", "route", "hosts", index)
-                        found.append(_clash("PIN235", checked, first, path, name=host))
+                path = ("spec", "route", "hosts", index)
+                claims = [
+                    hosts.setdefault((gateway, host.lower()), (checked, path))
+                    for gateway in experiment.route.gateways or ("mesh",)
+                ]
+                first = next((claim for claim in claims if claim[0] is not checked), None)
+                if first is not None:
+                    found.append(_clash("PIN235", checked, first[0], path, host, first[1]))
         names.setdefault(identity, checked)
         services.setdefault(target, checked)
     return found
 
 
-def _clash(code: str, here: Checked, first: Checked, path: Path, name: str) -> Diagnostic:
-    related = (Related(first.spec.document.span(path), "the other one is here"),)
+def _clash(
+    code: str, here: Checked, first: Checked, path: Path, name: str, other: Path | None = None
+) -> Diagnostic:
+    """Return a finding in the later experiment; `other` is the path in the first one."""
+    related = (Related(first.spec.document.span(other or path), "the other one is here"),)
     return diagnose(code, here.spec.document.span(path), path, related=related, name=name)
+
+
+# Where the rules are as few as can be, advice to make them few would not help.
+_IF_MINIMAL = {
+    "PIN236": "give the groups fewer and shorter prefixes",
+    "PIN237": "use 'kubectl apply --server-side'",
+    "PIN238": "give the groups fewer and shorter prefixes",
+}
 
 
 def _sizes(checked: Checked, rendered: Sequence[Rendered]) -> list[Diagnostic]:
     found: list[Diagnostic] = []
     path: Path = ("spec", "groups")
     where = checked.spec.document.span(path, key=True)
-    name = checked.spec.experiment.name
+    experiment = checked.spec.experiment
+    hints = _IF_MINIMAL if experiment.output.rules == "minimal" else {}
     for stage in rendered:
         service = stage.virtual_service
         items = match_items(service["spec"]["http"])
-        if items > MAX_ITEMS:
-            found.append(
-                diagnose(
-                    "PIN236",
-                    where,
-                    path,
-                    name=name,
-                    stage=stage.name,
-                    items=items,
-                    limit=MAX_ITEMS,
-                )
+        # The text of a Python object is nearly its JSON, and quickly made.
+        large = len(repr(service)) > MAX_CLIENT_APPLY_BYTES // 4
+        size = _json_bytes(service) if large else 0
+        sizes = {
+            "PIN236": items > MAX_ITEMS,
+            "PIN237": MAX_CLIENT_APPLY_BYTES < size <= MAX_OBJECT_BYTES,
+            "PIN238": size > MAX_OBJECT_BYTES,
+        }
+        found += [
+            diagnose(
+                code,
+                where,
+                path,
+                hint=hints.get(code),
+                name=experiment.name,
+                stage=stage.name,
+                items=items,
+                limit=MAX_ITEMS,
+                size=size,
             )
-        size = _json_bytes(service) if items > MAX_ITEMS else 0
-        if size > MAX_OBJECT_BYTES:
-            found.append(diagnose("PIN238", where, path, name=name, stage=stage.name, size=size))
-        elif size > MAX_CLIENT_APPLY_BYTES:
-            found.append(diagnose("PIN237", where, path, name=name, stage=stage.name, size=size))
+            for code, exceeded in sizes.items()
+            if exceeded
+        ]
     return found
 
 

@@ -1,14 +1,13 @@
 """pinroute compile: one stage to stdout, or every stage into a folder."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import click
 
 from pinroute.cli import SETTINGS
 from pinroute.cli.exits import Exit, epilog
-from pinroute.cli.folder import Drift, drift, unified_diff, write
 from pinroute.cli.inputs import STDIN, input_options, read_source, read_sources
 from pinroute.cli.report import counts, exit_code, text
 from pinroute.compilation import Compilation, Compiled, UnknownStage, compile_specs
@@ -114,18 +113,18 @@ def _stdout(experiments: Sequence[Compiled], output: str) -> str:
 
 def _plan(
     experiments: Sequence[Compiled], output_dir: str | None
-) -> Mapping[Path, Mapping[str, str]]:
+) -> Mapping[str, Mapping[str, str]]:
     """Return what each folder has to hold, by folder of one experiment."""
-    plan: dict[Path, Mapping[str, str]] = {}
+    plan: dict[str, Mapping[str, str]] = {}
     for compiled in experiments:
         source = compiled.checked.source.name
         if output_dir is not None:
-            base = Path(output_dir)
+            base = output_dir
         elif source == STDIN:
             raise click.UsageError("stdin has no folder beside it: name one with -d")
         else:
-            base = Path(source).parent / FOLDER
-        folder = base / compiled.checked.spec.experiment.name
+            base = os.path.join(os.path.dirname(source), FOLDER)
+        folder = os.path.join(base, compiled.checked.spec.experiment.name)
         if folder in plan:
             raise click.UsageError(
                 f"two experiments write into {folder}: give each a -d of its own"
@@ -134,11 +133,15 @@ def _plan(
     return plan
 
 
-def _folder(plan: Mapping[Path, Mapping[str, str]], check: bool) -> int:
+def _folder(plan: Mapping[str, Mapping[str, str]], check: bool) -> int:
+    from pathlib import Path
+
+    from pinroute.cli.folder import Drift, drift, unified_diff, write
+
     found: list[Drift] = []
     try:
         for folder, wanted in plan.items():
-            found += drift(folder, wanted)
+            found += drift(Path(folder), wanted)
         if check:
             for item in found:
                 click.echo(unified_diff(item), nl=False)

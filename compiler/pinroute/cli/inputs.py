@@ -1,15 +1,14 @@
 """Which files a command reads: arguments, `-f`, folders, stdin."""
 
+import os
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import click
 
 from pinroute.compilation import Source
 from pinroute.diagnostics import Diagnostic, Span, diagnose
-from pinroute.spec.parse import MAX_BYTES
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,36 +62,37 @@ def read_sources(
 def read_source(name: str, found: list[Diagnostic]) -> Source | None:
     """Read one file; what goes wrong is added to `found`."""
     if name == "-":
-        return Source(STDIN, sys.stdin.buffer.read(MAX_BYTES + 1), _reader(Path()))
-    path = Path(name)
+        return Source(STDIN, sys.stdin.buffer.read(), _reader(""))
     try:
-        return Source(path.as_posix(), _bytes(path), _reader(path.parent))
-    except OSError as error:
-        found.append(
-            diagnose("PIN009", Span(name), file=name, problem=error.strerror or str(error))
-        )
+        return Source(name.replace(os.sep, "/"), _bytes(name), _reader(os.path.dirname(name)))
+    except (OSError, ValueError) as error:
+        problem = getattr(error, "strerror", None) or str(error)
+        found.append(diagnose("PIN009", Span(name), file=name, problem=problem))
         return None
 
 
-def _reader(folder: Path) -> Callable[[str], bytes]:
-    return lambda name: _bytes(folder / name)
+def _bytes(name: str) -> bytes:
+    with open(name, "rb") as file:
+        return file.read()
 
 
-def _bytes(path: Path) -> bytes:
-    """Read no more of a file than the parser accepts, so that memory has a bound."""
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
+def _reader(folder: str) -> Callable[[str], bytes]:
+    return lambda name: _bytes(os.path.join(folder, name))
 
 
 def _expanded(name: str, recursive: bool, found: list[Diagnostic]) -> list[str]:
-    path = Path(name)
-    if name == "-" or not path.is_dir():
+    if name == "-" or not os.path.isdir(name):
         return [name]
-    pattern = path.rglob("*") if recursive else path.glob("*")
-    inside = sorted(
-        file.as_posix() for file in pattern if file.suffix in SUFFIXES and file.is_file()
-    )
+    inside = sorted(path for path in _files(name, recursive) if path.endswith(SUFFIXES))
     if not inside:
         problem = "the folder holds no .yaml, .yml or .json file"
         found.append(diagnose("PIN009", Span(name), file=name, problem=problem))
     return inside
+
+
+def _files(folder: str, recursive: bool) -> Iterator[str]:
+    for entry in os.scandir(folder):
+        if entry.is_file():
+            yield os.path.normpath(entry.path)
+        elif recursive and entry.is_dir(follow_symlinks=False):
+            yield from _files(entry.path, recursive)

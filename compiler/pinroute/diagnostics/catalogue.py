@@ -4,18 +4,20 @@ A file holds `name`, `severity`, `summary`, the `message` and the `hint` (templa
 in `str.format` syntax), and for people `explain`, `wrong` and `right`.
 """
 
+import os
 from functools import cache
-from pathlib import Path as FilePath
 
 from pinroute.diagnostics.model import Diagnostic, Path, Related, Rule, Severity, Span
 
-FOLDER = FilePath(__file__).parent / "catalogue"
+FOLDER = os.path.join(os.path.dirname(__file__), "catalogue")
 LONGEST = 200
 
 
 def codes() -> tuple[str, ...]:
     """Return every code of the catalogue, in order."""
-    return tuple(sorted(file.stem for file in FOLDER.glob("PIN*.toml")))
+    return tuple(
+        sorted(name.removesuffix(".toml") for name in os.listdir(FOLDER) if name[:3] == "PIN")
+    )
 
 
 @cache
@@ -24,10 +26,10 @@ def rule(code: str) -> Rule:
     import tomllib
 
     try:
-        text = (FOLDER / f"{code}.toml").read_text("utf-8")
+        with open(os.path.join(FOLDER, f"{code}.toml"), "rb") as file:
+            entry = tomllib.load(file)
     except OSError:
         raise KeyError(code) from None
-    entry = tomllib.loads(text)
     return Rule(
         code=code,
         name=entry["name"],

@@ -19,5 +19,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         return f"did you mean {close!r}?"
     if not names:
         return ""
-    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    shown = ", ".join(names[:16]) + (", …" if len(names) > 16 else "")
     return f"known: {shown}"

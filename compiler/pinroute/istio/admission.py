@@ -5,7 +5,8 @@ Headers have a module of their own.
 
 from collections.abc import Callable, Iterator
 
-from pinroute.diagnostics import Diagnostic, Path, diagnose
+from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
+from pinroute.diagnostics.nearest import did_you_mean
 from pinroute.istio.headers import check_headers
 from pinroute.istio.limits import (
     duration_problem,
@@ -41,6 +42,10 @@ _ROUTE_FIELDS = frozenset(
         "timeout",
     ]
 )
+_NOT_RAW = {
+    "name": "the entry's own name is used",
+    "delegate": "a delegate's rules are not known here",
+}
 _MATCH_FIELDS = frozenset(
     [
         "authority",
@@ -85,7 +90,12 @@ def _hosts(spec: Spec) -> Iterator[Diagnostic]:
         elif host == "*" and on_mesh(spec):
             yield diagnose("PIN209", where, path)
         elif host.lower() in seen:
-            yield diagnose("PIN207", where, path, noun="host", value=host)
+            before = document.span(("spec", "route", "hosts", seen[host.lower()]))
+            related = (Related(before, "the first one is here"),)
+            hint = "remove it: host names have no case"
+            yield diagnose(
+                "PIN207", where, path, related=related, hint=hint, noun="host", value=host
+            )
         seen.setdefault(host.lower(), index)
     for index, gateway in enumerate(experiment.route.gateways):
         path = ("spec", "route", "gateways", index)
@@ -136,8 +146,10 @@ def _http(spec: Spec) -> Iterator[Diagnostic]:
         if closed is not None:
             where = document.span((*base, "name"))
             yield diagnose("PIN226", where, base, name=route.name, before=closed)
+        mixed = False
         if route.raw is not None:
-            if route.match or route.timeout is not None or route.retries is not None:
+            mixed = bool(route.match) or route.timeout is not None or route.retries is not None
+            if mixed:
                 yield diagnose("PIN224", document.span((*base, "raw"), key=True), (*base, "raw"))
             yield from _raw(spec, (*base, "raw"))
             matches = route.raw.get("match", ())
@@ -148,7 +160,7 @@ def _http(spec: Spec) -> Iterator[Diagnostic]:
         if isinstance(matches, list | tuple):
             for number in range(len(matches)):
                 yield from _match(spec, (*match_path, number))
-        if _takes_all(matches):
+        if _takes_all(matches) and not mixed:
             closed = closed or route.name
         for field in ("timeout",):
             yield from _duration(document, (*base, field))
@@ -174,12 +186,10 @@ def _raw(spec: Spec, path: Path) -> Iterator[Diagnostic]:
     for name in node.entries:
         if name not in _ROUTE_FIELDS or name in ("delegate", "name"):
             inner = (*path, name)
-            problem = {
-                "name": "the entry's own name is used",
-                "delegate": "a delegate's rules are not known here",
-            }.get(name, "Istio's HTTPRoute has no such field")
+            problem = _NOT_RAW.get(name, "Istio's HTTPRoute has no such field")
+            hint = "remove it" if name in _NOT_RAW else did_you_mean(name, _ROUTE_FIELDS)
             where = spec.document.span(inner, key=True)
-            yield diagnose("PIN225", where, inner, field=name, problem=problem)
+            yield diagnose("PIN225", where, inner, hint=hint, field=name, problem=problem)
     if not any(name in node.entries for name in ACTIONS):
         where = spec.document.span(path, key=True)
         problem = "it says neither 'route' nor 'redirect' nor 'directResponse'"
@@ -219,7 +229,8 @@ def _match(spec: Spec, path: Path) -> Iterator[Diagnostic]:
         where = document.span(inner, key=True)
         if name not in _MATCH_FIELDS:
             problem = "Istio's HTTPMatchRequest has no such field"
-            yield diagnose("PIN225", where, inner, field=name, problem=problem)
+            hint = did_you_mean(name, _MATCH_FIELDS)
+            yield diagnose("PIN225", where, inner, hint=hint, field=name, problem=problem)
         elif name == "statPrefix":
             problem = "counters are named by output.statPrefixes"
             yield diagnose("PIN225", where, inner, field=name, problem=problem)

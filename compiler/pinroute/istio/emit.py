@@ -9,8 +9,8 @@ from pinroute.table.universe import Universe
 
 JsonObject = dict[str, Any]
 
-_CLASS_SPECIAL = re.compile(r"([\]\[\\^-])")
-_SPECIAL = re.compile(r"([^A-Za-z0-9])")
+_CLASS_SPECIAL = r"([\]\[\\^-])"
+_SPECIAL = r"([^A-Za-z0-9])"
 
 
 def match_key(source: HashSource) -> str:
@@ -28,14 +28,16 @@ def string_match(values: Values, universe: Universe, source: HashSource) -> Json
         left = universe.digits - len(values.prefix)
         if left == 0:
             return {"exact": values.prefix}
-        return {"regex": _SPECIAL.sub(r"\\\1", values.prefix) + _repeated(universe.alphabet, left)}
+        return {
+            "regex": re.sub(_SPECIAL, r"\\\1", values.prefix) + _repeated(universe.alphabet, left)
+        }
     # An empty StringMatch means "present" for a header; for a claim that is not documented.
     return {} if source.kind == "header" else {"regex": ".+"}
 
 
 def _repeated(alphabet: str, times: int) -> str:
     ranges = {"0123456789": "0-9", "0123456789abcdef": "0-9a-f"}
-    characters = ranges.get(alphabet) or _CLASS_SPECIAL.sub(r"\\\1", alphabet)
+    characters = ranges.get(alphabet) or re.sub(_CLASS_SPECIAL, r"\\\1", alphabet)
     return f"[{characters}]" + (f"{{{times}}}" if times > 1 else "")
 
 

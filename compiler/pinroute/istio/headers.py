@@ -65,8 +65,12 @@ def _operations(spec: Spec, base: Path, ops: HeaderOps, *, request: bool) -> Ite
             if problem is None and folded == "host":
                 problem = host_problem(value.rsplit(":", 1)[0], wildcard=False)
             if problem is not None:
+                hint = None
+                if "%" in problem and "%%" not in value:
+                    hint = f"write {value.replace('%', '%%')!r} if that is the text you mean"
+                where = document.span(path)
                 yield diagnose(
-                    "PIN213", document.span(path), path, name=name, value=value, problem=problem
+                    "PIN213", where, path, hint=hint, name=name, value=value, problem=problem
                 )
 
 
@@ -92,7 +96,11 @@ def _authority(spec: Spec, base: Path, version: Version) -> Iterator[Diagnostic]
         first_path, first = setters[0]
         related = (Related(spec.document.span(first_path, key=True), f"the first: {first}"),)
         where = spec.document.span(path, key=True)
-        yield diagnose("PIN214", where, path, version=version.name, what=what, related=related)
+        knative = first_path[-1] == "inferenceService"
+        hint = "remove it: Knative finds the version by this header" if knative else None
+        yield diagnose(
+            "PIN214", where, path, related=related, hint=hint, name=version.name, what=what
+        )
 
 
 def _rewrite(spec: Spec, path: Path, version: Version) -> Iterator[Diagnostic]:
@@ -125,5 +133,8 @@ def _version_header(spec: Spec) -> Iterator[Diagnostic]:
                 if name and own.lower() == name.lower():
                     path: Path = ("spec", "versions", index, "headers", "response", field, own)
                     where = spec.document.span(path, key=True)
-                    hint = 'set output.versionHeader to another name, or to "" for none'
+                    hint = (
+                        "it names the version that answered: give output.versionHeader "
+                        'another name, or "" for none'
+                    )
                     yield diagnose("PIN240", where, path, name=own, hint=hint)

@@ -6,6 +6,7 @@ every host of the gateway port.
 """
 
 import re
+import string
 
 MAX_HEADER_BYTES = 16_384
 MAX_ITEMS = 256
@@ -15,18 +16,18 @@ MAX_OBJECT_BYTES = 1024 * 1024
 MAX_REGEX_CHARACTERS = 1024
 
 # Lookaround, conditionals, possessive repeats: in Python's syntax, not in RE2's.
-_NOT_RE2 = re.compile(r"\(\?(?:[=!>#(]|<[=!]|P=)|[*+?}]\+")
-_BACK_REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*\\[1-9]")
-_ESCAPED = re.compile(r"\\.", re.DOTALL)
-_CLASS = re.compile(r"\[\^?\]?[^\]]*\]")
+_NOT_RE2 = r"\(\?(?:[=!>#(]|<[=!]|P=)|[*+?}]\+"
+_BACK_REFERENCE = r"(?<!\\)(?:\\\\)*\\[1-9]"
+_ESCAPED = r"(?s)\\."
+_CLASS = r"\[\^?\]?[^\]]*\]"
 # In RE2's syntax, not in Python's: Unicode and POSIX classes, \Q…\E, \C, \z, (?<name>…).
-_RE2_ONLY = re.compile(r"\\[pPQECz]|\[\[?:|\(\?<[A-Za-z]")
+_RE2_ONLY = r"\\[pPQECz]|\[\[?:|\(\?<[A-Za-z]"
 
-_LABEL = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+")
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+")
-_PART = re.compile(r"(\d+)(?:\.(\d+))?(ns|us|µs|ms|s|m|h)")
+_ALPHANUMERIC = frozenset(string.ascii_letters + string.digits)
+_LABEL = _ALPHANUMERIC | {"-"}
+_TOKEN = _ALPHANUMERIC | frozenset("!#$%&'*+-.^_`|~")
+_DURATION = r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+"
+_PART = r"(\d+)(?:\.(\d+))?(ns|us|µs|ms|s|m|h)"
 _UNIT_NS = {
     "ns": 1,
     "us": 1000,
@@ -74,10 +75,15 @@ OPERATORS = frozenset(
         "UPSTREAM_METADATA",
     ]
 )
-_OPERATOR = re.compile(r"%([A-Z_]+)(?:\(([^()%]*)\))?(?::\d+)?%")
+_OPERATOR = r"%([A-Z_]+)(?:\(([^()%]*)\))?(?::\d+)?%"
 _NEEDS_ARGUMENT = frozenset(
     ["REQ", "RESP", "TRAILER", "DYNAMIC_METADATA", "PER_REQUEST_STATE", "UPSTREAM_METADATA"]
 )
+
+
+def _is_label(text: str) -> bool:
+    """Tell whether a text is a DNS label (RFC 1123), in either case."""
+    return 0 < len(text) <= 63 and _LABEL.issuperset(text) and text[0] != "-" and text[-1] != "-"
 
 
 def host_problem(host: str, *, wildcard: bool) -> str | None:
@@ -86,7 +92,11 @@ def host_problem(host: str, *, wildcard: bool) -> str | None:
         return "it is empty"
     if len(host) > 255:
         return f"it has {len(host)} characters, 255 is the limit"
-    if _IPV4.fullmatch(host) or "[" in host or host.count(":") > 1:
+    if "/" in host:
+        return "it carries a scheme or a path; give the name alone"
+    parts = host.split(".")
+    numbers = len(parts) == 4 and all(part.isdigit() for part in parts)
+    if numbers or "[" in host or host.count(":") > 1:
         return "it is an IP address; route to a Service by its name"
     if ":" in host:
         return "it carries a port; ports have a field of their own"
@@ -94,7 +104,7 @@ def host_problem(host: str, *, wildcard: bool) -> str | None:
         return None if wildcard else "'*' is no destination"
     name = host[2:] if wildcard and host.startswith("*.") else host
     for label in name.split("."):
-        if not _LABEL.fullmatch(label) or len(label) > 63:
+        if not _is_label(label):
             return f"label {label!r} is no DNS label"
     top = name.rsplit(".", 1)[-1]
     if "." in name and top.isdigit():
@@ -110,7 +120,7 @@ def gateway_problem(name: str) -> str | None:
     for part, noun in zip(
         parts, ("namespace", "name") if len(parts) == 2 else ("name",), strict=True
     ):
-        if not _LABEL.fullmatch(part) or part != part.lower():
+        if not _is_label(part) or part != part.lower():
             return f"{noun} {part!r} is no DNS label"
     return None
 
@@ -121,7 +131,7 @@ def header_name_problem(name: str) -> str | None:
         return "it is empty"
     if name.startswith(":"):
         return "pseudo headers cannot be used here"
-    odd = next((char for char in name if not _TOKEN.fullmatch(char)), None)
+    odd = next((char for char in name if char not in _TOKEN), None)
     if odd is not None:
         return f"character {odd!r} is not allowed in a header name"
     if len(name) > MAX_HEADER_BYTES:
@@ -144,7 +154,7 @@ def header_value_problem(value: str) -> str | None:
     rest = value.replace("%%", "")
     while "%" in rest:
         start = rest.index("%")
-        operator = _OPERATOR.match(rest, start)
+        operator = re.match(_OPERATOR, rest[start:])
         if operator is None:
             return "a single '%' starts a command operator; write '%%' for a percent sign"
         name, argument = operator[1], operator[2]
@@ -154,7 +164,7 @@ def header_value_problem(value: str) -> str | None:
             )
         if name in _NEEDS_ARGUMENT and not argument:
             return f"command operator '%{name}(…)%' needs an argument"
-        rest = rest[:start] + rest[operator.end() :]
+        rest = rest[:start] + rest[start + operator.end() :]
     return None
 
 
@@ -162,11 +172,11 @@ def regex_problem(text: str) -> str | None:
     """Return why Istio refuses a regular expression: RE2's syntax, at most 1024 characters."""
     if len(text) > MAX_REGEX_CHARACTERS:
         return f"a regex has at most {MAX_REGEX_CHARACTERS} characters"
-    plain = _ESCAPED.sub("x", text)
-    unknown = _NOT_RE2.search(_CLASS.sub("x", plain)) or _BACK_REFERENCE.search(text)
+    plain = re.sub(_ESCAPED, "x", text)
+    unknown = re.search(_NOT_RE2, re.sub(_CLASS, "x", plain)) or re.search(_BACK_REFERENCE, text)
     if unknown is not None:
         return f"RE2 knows no {unknown[0]!r}"
-    if _RE2_ONLY.search(text) is None:
+    if re.search(_RE2_ONLY, text) is None:
         try:
             re.compile(text)
         except (re.error, OverflowError, RecursionError) as error:
@@ -177,14 +187,14 @@ def regex_problem(text: str) -> str | None:
 def nanoseconds(text: str) -> int:
     """Return the length of a Go duration; 0 for a text that is none."""
     total = 0
-    for whole, fraction, unit in _PART.findall(text):
+    for whole, fraction, unit in re.findall(_PART, text):
         total += int(whole + fraction) * _UNIT_NS[unit] // 10 ** len(fraction)
     return total
 
 
 def duration_problem(text: str) -> str | None:
     """Return why Istio refuses a duration: at least 1ms, in whole milliseconds."""
-    if not _DURATION.fullmatch(text):
+    if not re.fullmatch(_DURATION, text):
         return "it is no duration such as 250ms, 5s or 1m30s"
     total = nanoseconds(text)
     if total < 10**6:

@@ -3,20 +3,22 @@
 A text stays plain only if it is a harmless word; everything else is in single quotes.
 """
 
-import re
+import string
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
 
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
+_LETTERS = frozenset(string.ascii_letters)
+_PLAIN = _LETTERS | frozenset(string.digits + "_./-")
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
+_BREAKS = "\x85\u2028\u2029"  # line breaks to YAML 1.1, but not to YAML 1.2
 _BASE: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def harmless(text: str) -> bool:
     """Tell whether every YAML reader takes a plain text for text."""
-    return _PLAIN.fullmatch(text) is not None and text.lower() not in _WORDS
+    return text[:1] in _LETTERS and _PLAIN.issuperset(text) and text.lower() not in _WORDS
 
 
 class _Dumper(_BASE):  # type: ignore[misc]
@@ -26,7 +28,9 @@ class _Dumper(_BASE):  # type: ignore[misc]
 
 def _text(dumper: Any, value: str) -> Any:
     style = None if harmless(value) else "'"
-    if "\n" in value:
+    if not value.isascii() and any(char in value for char in _BREAKS):
+        style = '"'
+    elif "\n" in value:
         style = "|"
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 

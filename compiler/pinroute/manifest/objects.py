@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from typing import Any
 
 from pinroute.istio.emit import http_rules
 from pinroute.istio.routelist import RouteList
 from pinroute.platforms.address import address
+from pinroute.spec.digest import digest_of
 from pinroute.spec.model import Experiment
 
 JsonObject = dict[str, Any]
@@ -22,7 +22,7 @@ KEPT_WHEN_PRUNED = {
 def digest(data: object) -> str:
     """Return a short digest of plain data, the same for every order of keys."""
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return sha256(text.encode()).hexdigest()[:16]
+    return digest_of(text)[:16]
 
 
 def labels(experiment: Experiment) -> JsonObject:

@@ -38,13 +38,14 @@ def _platform(spec: Spec) -> Iterator[Diagnostic]:
     node = document.node(path)
     if isinstance(node, Mapping) and "kserve" in node.entries and "kfserving" in node.entries:
         where = document.span((*path, "kfserving"), key=True)
-        yield diagnose("PIN218", where, path, problem="kserve and kfserving exclude each other")
+        problem = "kserve and kfserving exclude each other"
+        yield diagnose("PIN218", where, path, hint="keep one of the two", problem=problem)
     elif platform is not None:
-        problem = release_problem(platform)
-        if problem is not None:
+        reason = release_problem(platform)
+        if reason is not None:
             inner = (*path, platform.kind, "version")
             where = document.span(inner)
-            problem = f"{platform.kind} {platform.version}: {problem}"
+            problem = f"{platform.kind} {platform.version}: {reason}"
             yield diagnose("PIN218", where, inner, problem=problem)
     else:
         for index, version in enumerate(experiment.versions):

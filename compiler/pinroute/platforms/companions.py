@@ -39,8 +39,20 @@ def companions(
             manifests[version.name] = named[-1]
         else:
             missing = f"{wanted[0]} {wanted[1]}/{wanted[2]}"
+            there = [
+                f"{kind} {space}/{name}" for kind, space, name in map(_identity, bodies) if kind
+            ]
             where = spec.document.span(path)
-            found.append(diagnose("PIN239", where, path, file=inference.manifest, missing=missing))
+            found.append(
+                diagnose(
+                    "PIN239",
+                    where,
+                    path,
+                    file=inference.manifest,
+                    missing=missing,
+                    there=", ".join(there[:12]) or "nothing",
+                )
+            )
     _check_subsets(spec, read, beside, found)
     return manifests, found
 
@@ -50,21 +62,19 @@ def _objects(
 ) -> list[Mapping[str, Any]] | None:
     """Return the objects of a file, None if it cannot be used."""
     where = spec.document.span(path)
-    problem: str | None = None
-    bodies: list[Mapping[str, Any]] = []
     try:
         loaded = load(name, (read or _nowhere)(name))
-    except OSError as error:
-        problem = error.strerror or str(error)
-    else:
-        wrong = [item for item in loaded.diagnostics if errors([item])]
-        if wrong:
-            problem = f"line {wrong[0].span.line}: {wrong[0].message}"
-        bodies = [_data(document) for document in loaded.others]
-    if problem is not None:
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        problem = getattr(error, "strerror", None) or str(error)
         found.append(diagnose("PIN231", where, path, file=name, problem=problem))
         return None
-    return bodies
+    wrong = [item for item in loaded.diagnostics if errors([item])]
+    if wrong:
+        problem = f"line {wrong[0].span.line}: {wrong[0].message}"
+        hint = "mend that file first"
+        found.append(diagnose("PIN231", where, path, hint=hint, file=name, problem=problem))
+        return None
+    return [_data(document) for document in loaded.others]
 
 
 def _nowhere(_name: str) -> bytes:

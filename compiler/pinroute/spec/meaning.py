@@ -132,7 +132,7 @@ def _stage(spec: Spec) -> Iterator[Diagnostic]:
     if experiment.stage in known:
         return
     if experiment.stage.startswith("ramp-"):
-        yield diagnose("PIN215", document.span(path), path, field="stage ramp-N")
+        yield diagnose("PIN215", document.span(path), path, field=f"stage {experiment.stage}")
     else:
         hint = did_you_mean(experiment.stage, known)
         yield diagnose("PIN219", document.span(path), path, value=experiment.stage, hint=hint)
@@ -167,9 +167,7 @@ def _not_built(spec: Spec) -> Iterator[Diagnostic]:
     mode = document.node(mode_path)
     if isinstance(mode, Scalar) and mode.text != "own":
         where = document.span(mode_path)
-        yield diagnose(
-            "PIN215", where, mode_path, field=f"spec.route.virtualService.mode: {mode.text}"
-        )
+        yield diagnose("PIN215", where, mode_path, field=f"virtualService mode {mode.text!r}")
 
 
 def _prefixes(spec: Spec) -> Iterator[Diagnostic]:

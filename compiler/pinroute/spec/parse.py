@@ -39,10 +39,8 @@ _TEXT_TAGS = {None, "!", "tag:yaml.org,2002:str"}
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool", "null", "map", "seq")
 }
-_UNPRINTABLE = re.compile(
-    "[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
-_OPENED = re.compile(r"while (?:parsing|scanning) (?:an?|the) (.+)")
+_UNPRINTABLE = "[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+_OPENED = r"while (?:parsing|scanning) (?:an?|the) (.+)"
 
 
 def decode(file: str, data: bytes) -> tuple[str, list[Diagnostic]]:
@@ -140,7 +138,7 @@ class _Reader:
             return diagnose("PIN006", place, limit=MAX_DEPTH)
         context = getattr(error, "context", None)
         related: tuple[Related, ...] = ()
-        opened = _OPENED.fullmatch(context or "")
+        opened = re.fullmatch(_OPENED, context or "")
         if opened is not None and start is not None and start.index != mark.index:
             first = Span(
                 self.file, start.line + 1, start.column + 1, start.line + 1, start.column + 2
@@ -155,14 +153,15 @@ class _Reader:
 
     def unprintable(self) -> Diagnostic:
         """Name the first character that YAML does not allow; PyYAML only knows its byte."""
-        found = _UNPRINTABLE.search(self.text)
+        found = re.search(_UNPRINTABLE, self.text)
         index = found.start() if found is not None else 0
         before = self.text[:index].splitlines() or [""]
         if self.text[:index].endswith(("\n", "\r")):
             before.append("")
         line, column = len(before), len(before[-1]) + 1
         problem = f"character {self.text[index]!r} is not allowed"
-        return diagnose("PIN001", Span(self.file, line, column, line, column + 1), problem=problem)
+        place = Span(self.file, line, column, line, column + 1)
+        return diagnose("PIN001", place, hint="remove it", problem=problem)
 
     def compose(self, events: Iterator[Event]) -> Node:
         """Build one node from the events, without recursion."""
@@ -205,7 +204,9 @@ class _Reader:
                 known = self.anchors.get(event.anchor)
                 if known is None:
                     problem = f"alias {event.anchor!r} has no anchor before it"
-                    raise _TooMuch(diagnose("PIN001", self.place(event), problem=problem))
+                    hint = f"write the value out, or mark it with &{event.anchor} further up"
+                    place = self.place(event)
+                    raise _TooMuch(diagnose("PIN001", place, hint=hint, problem=problem))
                 node, count, height = known
                 if len(stack) + height > MAX_DEPTH:
                     raise _TooMuch(diagnose("PIN006", self.place(event), limit=MAX_DEPTH))
@@ -220,12 +221,10 @@ class _Reader:
                 return node
             counts[-1] += count
             heights[-1] = max(heights[-1], height + 1)
-            self.attach(stack[-1][0], keys, node, event)
+            self.attach(stack[-1][0], keys, node)
         raise AssertionError("the event stream ended inside a document")
 
-    def attach(
-        self, parent: Sequence | Mapping, keys: list[Scalar | None], node: Node, event: Event
-    ) -> None:
+    def attach(self, parent: Sequence | Mapping, keys: list[Scalar | None], node: Node) -> None:
         if isinstance(parent, Sequence):
             parent.items.append(node)
             return
@@ -237,7 +236,7 @@ class _Reader:
             return
         keys[-1] = None
         if key.text == "<<" and key.plain:
-            self.merge(parent, node, event)
+            self.merge(parent, node)
         elif key.text in parent.keys and getattr(parent.keys[key.text], "tag", None) != "<<":
             before = parent.keys[key.text]
             first = Related(_span(self.file, before), f"{key.text!r} is first given here")
@@ -246,13 +245,13 @@ class _Reader:
             parent.entries[key.text] = node
             parent.keys[key.text] = key
 
-    def merge(self, parent: Mapping, node: Node, event: Event) -> None:
+    def merge(self, parent: Mapping, node: Node) -> None:
         """Take over what `<<` names; the mapping's own keys win over merged ones."""
         sources = node.items if isinstance(node, Sequence) else [node]
         for source in sources:
             if not isinstance(source, Mapping):
                 problem = "'<<' merges an object or a list of objects"
-                raise _TooMuch(diagnose("PIN001", self.place(event), problem=problem))
+                raise _TooMuch(diagnose("PIN001", _span(self.file, source), problem=problem))
             for name, item in source.entries.items():
                 if name not in parent.entries:
                     key = source.keys[name]

@@ -24,10 +24,13 @@ def check_prefixes(document: Document, experiment: Experiment) -> Iterator[Diagn
             if prefix == "":
                 yield diagnose("PIN210", document.span(path), path, group=group.name)
             elif foreign is not None:
+                small = prefix.lower()
+                known = all(char in alphabet for char in small)
                 yield diagnose(
                     "PIN203",
                     document.span(path),
                     path,
+                    hint=f"write {small!r}: header values have case" if known else None,
                     prefix=prefix,
                     char=foreign,
                     alphabet=alphabet,

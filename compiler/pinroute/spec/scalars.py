@@ -12,11 +12,11 @@ from pinroute.spec.nodes import Node, Scalar, Sequence
 
 Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
 
-_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,2})?")
-_SPECIAL_FLOAT = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_INTEGER = r"[-+]?(?:0|[1-9][0-9]*)"
+_FLOAT = r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,2})?"
+_SPECIAL_FLOAT = r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 # Everything that one of the readers takes for a number: also 0b1, 0o7, 0x1f, 1_000, 1:20.
-_NUMBER_TO_SOME = re.compile(
+_NUMBER_TO_SOME = (
     r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"
     r"|(?:[0-9][0-9_]*)(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?)"
 )
@@ -32,7 +32,7 @@ def misread(text: str) -> str | None:
         return "null"
     first = text[0]
     if first in "0123456789+-.":
-        if _NUMBER_TO_SOME.fullmatch(text) or _SPECIAL_FLOAT.fullmatch(text):
+        if re.fullmatch(_NUMBER_TO_SOME, text) or re.fullmatch(_SPECIAL_FLOAT, text):
             return "a number"
     elif len(text) <= 5 and text.lower() in _BOOLEAN_TO_SOME:
         return "a boolean"
@@ -54,9 +54,11 @@ def scalar_value(node: Scalar) -> str | int | float | bool | None:
         return False
     # A number beyond any use stays text: converting it would cost quadratic time.
     if len(text) < 100:
-        if _INTEGER.fullmatch(text):
+        if text.isdecimal() and text.isascii() and (text[0] != "0" or text == "0"):
             return int(text)
-        if _FLOAT.fullmatch(text):
+        if re.fullmatch(_INTEGER, text):
+            return int(text)
+        if re.fullmatch(_FLOAT, text):
             return float(text)
     return text
 

@@ -5,8 +5,8 @@ schemas/ folder.
 """
 
 import json
+import os
 from functools import cache
-from pathlib import Path as FilePath
 from typing import Any, cast
 
 Schema = dict[str, Any]
@@ -15,9 +15,10 @@ GROUP = "pinroute.dev"
 API_VERSION = "pinroute.dev/v1alpha1"
 KINDS = ("AffinityExperiment", "Environment", "Metric")
 
-_PACKAGE = FilePath(__file__).resolve().parents[1]
-_SHIPPED = _PACKAGE / "schemas"
-FOLDER = _SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parents[1] / "schemas"
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_SHIPPED = os.path.join(_PACKAGE, "schemas")
+_CHECKOUT = os.path.join(os.path.dirname(os.path.dirname(_PACKAGE)), "schemas")
+FOLDER = _SHIPPED if os.path.isdir(_SHIPPED) else _CHECKOUT
 _SUFFIX = ".schema.json"
 
 
@@ -25,10 +26,10 @@ _SUFFIX = ".schema.json"
 def load_schema(name: str) -> Schema:
     """Return the schema `schemas/<name>.schema.json`; raises KeyError where there is none."""
     try:
-        text = (FOLDER / f"{name}{_SUFFIX}").read_bytes()
+        with open(os.path.join(FOLDER, f"{name}{_SUFFIX}"), "rb") as file:
+            return cast("Schema", json.load(file))
     except OSError:
         raise KeyError(name) from None
-    return cast("Schema", json.loads(text))
 
 
 def kind_schema(kind: str) -> Schema:
@@ -38,8 +39,12 @@ def kind_schema(kind: str) -> Schema:
 
 def names() -> tuple[str, ...]:
     """Return the names of all schemas, also of what the commands print."""
-    found = FOLDER.rglob(f"*{_SUFFIX}")
-    return tuple(sorted(file.relative_to(FOLDER).as_posix()[: -len(_SUFFIX)] for file in found))
+    found = [
+        os.path.relpath(os.path.join(folder, file), FOLDER).replace(os.sep, "/")
+        for folder, _, files in os.walk(FOLDER)
+        for file in files
+    ]
+    return tuple(sorted(name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX)))
 
 
 def field(schema: Schema, path: tuple[str, ...]) -> Schema | None:

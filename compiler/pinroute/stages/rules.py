@@ -4,7 +4,6 @@
 `minimal` writes the fewest match items that route every user hash alike.
 """
 
-import re
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ from pinroute.table.table import Block, Leaf, Table, table_of
 from pinroute.table.universe import Universe
 
 EVERY_REQUEST: tuple[dict[str, Any], ...] = ({},)
-_NOT_STAT = re.compile(r"[^a-z0-9]")
+_STAT = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 
 
 class Naming(NamedTuple):
@@ -33,7 +32,9 @@ class Naming(NamedTuple):
 
     def stat(self, label: str) -> str | None:
         """Return the statPrefix of a group: only characters that Prometheus cannot confuse."""
-        return self.stat_prefix + _NOT_STAT.sub("_", label.lower()) if self.stat_prefix else None
+        if not self.stat_prefix:
+            return None
+        return self.stat_prefix + "".join(char if char in _STAT else "_" for char in label.lower())
 
 
 def table_of_parts(

@@ -8,17 +8,17 @@ done         everybody meets the baseline, and the experiment's groups are gone
 
 from collections.abc import Mapping
 from functools import cache
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 from pinroute.istio.routelist import Action, Item, RouteList, table_of_items
 from pinroute.platforms.naming import api_version
+from pinroute.spec.digest import digest_of
 from pinroute.spec.meaning import stage_names
 from pinroute.spec.model import Body, Experiment, Version, VersionName
 from pinroute.stages.actions import version_action
 from pinroute.stages.parts import parts_of
 from pinroute.stages.rules import Naming, group_items, minimal_items, raw_items, table_of_parts
-from pinroute.table.measure import difference
+from pinroute.table.difference import difference
 from pinroute.table.table import Table
 from pinroute.table.universe import Universe
 
@@ -98,7 +98,7 @@ def build_stage(
 def _naming(experiment: Experiment) -> Naming:
     output = experiment.output
     identity = f"{experiment.namespace or 'default'}/{experiment.name}"
-    digest = sha256(identity.encode()).hexdigest()[:8] if output.stat_prefixes else ""
+    digest = digest_of(identity)[:8] if output.stat_prefixes else ""
     return Naming(
         f"pin/{experiment.name}/" if output.rule_names else "",
         f"pin_{digest}_g{experiment.generation}_" if output.stat_prefixes else "",

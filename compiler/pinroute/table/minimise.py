@@ -14,7 +14,7 @@ and the order of disjoint ones does not matter.
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from pinroute.table.measure import outcome_of
+from pinroute.table.difference import outcome_of
 from pinroute.table.table import Table
 from pinroute.table.tree import FIRST, Node, project
 

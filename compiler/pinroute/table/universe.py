@@ -1,11 +1,9 @@
 """The universe of user hashes: an alphabet and a number of significant digits."""
 
-from fractions import Fraction
 from itertools import product
 from typing import NamedTuple, NewType
 
 HashPrefix = NewType("HashPrefix", str)
-Share = NewType("Share", Fraction)
 
 
 class Universe(NamedTuple):
@@ -18,10 +16,6 @@ class Universe(NamedTuple):
     def size(self) -> int:
         """How many user hashes there are."""
         return int(len(self.alphabet) ** self.digits)
-
-    def share(self, prefix: str) -> Share:
-        """Return the part of the universe that begins with a prefix."""
-        return Share(Fraction(1, len(self.alphabet) ** len(prefix)))
 
     def contains(self, value: str) -> bool:
         """Tell whether a value is a user hash of this universe."""
