@@ -3,8 +3,8 @@
 import click
 from click.shell_completion import get_completion_class
 
-from pinroute.cli import SETTINGS, root
 from pinroute.cli.exits import Exit
+from pinroute.cli.group import SETTINGS, root
 
 
 @click.command(

@@ -26,6 +26,17 @@ MEANING = {
 }
 
 
+class Misuse(Exception):
+    """A combination of options and input that makes no sense; exits with USAGE."""
+
+
+class Unwritable(Exception):
+    """A file that cannot be written; exits with USAGE."""
+
+    def __init__(self, error: OSError, name: str):
+        super().__init__(f"cannot write {error.filename or name}: {error.strerror or error}")
+
+
 def epilog() -> str:
     """Return the table for the end of a help text."""
     lines = (f"  {code:>3}  {text}" for code, text in MEANING.items())

@@ -6,8 +6,8 @@ import textwrap
 
 import click
 
-from pinroute.cli import SETTINGS
 from pinroute.cli.exits import Exit
+from pinroute.cli.group import SETTINGS
 from pinroute.diagnostics.catalogue import codes, rule
 from pinroute.diagnostics.nearest import did_you_mean
 from pinroute.spec.schema import KINDS, Schema, field, kind_schema

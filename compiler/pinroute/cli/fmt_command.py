@@ -1,12 +1,16 @@
 """pinroute fmt: one layout for all specs; comments are kept."""
 
+import sys
+
 import click
 
-from pinroute.cli import SETTINGS
-from pinroute.cli.exits import Exit, epilog
+from pinroute.cli.exits import Exit, Unwritable, epilog
 from pinroute.cli.folder import Drift, unified_diff, write
-from pinroute.cli.inputs import STDIN, input_options, read_sources
+from pinroute.cli.group import SETTINGS
+from pinroute.cli.inputs import STDIN, read_sources
+from pinroute.cli.options import input_options
 from pinroute.cli.report import exit_code, text
+from pinroute.cli.terminal import colours, err
 from pinroute.compilation import Source
 
 
@@ -35,7 +39,7 @@ def command(
 ) -> int:
     """Format specs."""
     sources, found = read_sources(files, filenames, recursive)
-    click.echo(text(found), nl=False, err=True)
+    err(text(found, colours(sys.stderr)))
     code = exit_code(found)
     changes: list[Drift] = []
     for source in sources:
@@ -56,9 +60,7 @@ def command(
     try:
         write(changes)
     except OSError as error:
-        raise click.ClickException(
-            f"cannot write {error.filename}: {error.strerror or error}"
-        ) from None
+        raise Unwritable(error, str(error.filename)) from None
     for change in changes:
         click.echo(f"{change.path.as_posix()} formatted", err=True)
     return code

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from pinroute.cli import SETTINGS
-from pinroute.cli.exits import Exit
+from pinroute.cli.exits import Exit, Unwritable
 from pinroute.cli.folder import Drift, write
+from pinroute.cli.group import SETTINGS
 from pinroute.cli.starter import STARTER
 
 
@@ -44,6 +44,6 @@ def command(file: str | None, name: str, namespace: str) -> int:
     try:
         write([Drift(path, None, content)])
     except OSError as error:
-        raise click.ClickException(f"cannot write {file}: {error.strerror or error}") from None
+        raise Unwritable(error, str(file)) from None
     click.echo(f"{file} created; next: pinroute try {file}", err=True)
     return Exit.OK

@@ -3,37 +3,13 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
 
-import click
-
+from pinroute.cli.exits import Misuse
 from pinroute.compilation import Source
 from pinroute.diagnostics import Diagnostic, Span, diagnose
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 STDIN = "<stdin>"
 SUFFIXES = (".yaml", ".yml", ".json")
-
-
-def input_options(command: F) -> F:
-    """Add FILE…, -f and -R to a command."""
-    for decorate in (
-        click.option(
-            "-R", "--recursive", is_flag=True, help="Also read folders inside of folders."
-        ),
-        click.option(
-            "-f",
-            "--filename",
-            "filenames",
-            multiple=True,
-            metavar="FILE",
-            help="A spec, a folder of specs, or - for stdin. Can be repeated.",
-        ),
-        click.argument("files", nargs=-1, metavar="[FILE]..."),
-    ):
-        command = decorate(command)
-    return command
 
 
 def read_sources(
@@ -43,7 +19,7 @@ def read_sources(
     named = [*files, *filenames]
     if not named:
         if sys.stdin is None or sys.stdin.isatty():
-            raise click.UsageError("name a file or a folder, or '-' for stdin")
+            raise Misuse("name a file or a folder, or '-' for stdin")
         named = ["-"]
     sources: list[Source] = []
     found: list[Diagnostic] = []

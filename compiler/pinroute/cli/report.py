@@ -4,14 +4,13 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import click
-
 from pinroute import __version__
 from pinroute.cli.exits import Exit
+from pinroute.cli.terminal import BLUE, RED, YELLOW, styled
 from pinroute.diagnostics import Diagnostic, Path, Severity, Span
 
 API_VERSION = "pinroute.dev/cli/v1"
-_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "blue"}
+_COLOURS = {Severity.ERROR: RED, Severity.WARNING: YELLOW, Severity.NOTE: BLUE}
 
 
 def exit_code(found: Iterable[Diagnostic], fail_on: Severity = Severity.ERROR) -> Exit:
@@ -32,13 +31,13 @@ def counts(found: Sequence[Diagnostic]) -> str:
     return ", ".join(parts) or "no findings"
 
 
-def text(found: Iterable[Diagnostic]) -> str:
+def text(found: Iterable[Diagnostic], coloured: bool = False) -> str:
     """Return findings as editors, `grep` and problem matchers understand them."""
     lines: list[str] = []
     for item in found:
-        word = click.style(
-            f"{item.severity.value}[{item.code}]", _COLOURS[item.severity], bold=True
-        )
+        word = f"{item.severity.value}[{item.code}]"
+        if coloured:
+            word = styled(word, _COLOURS[item.severity])
         lines.append(f"{_place(item.span)}: {word} {item.message}")
         lines += [f"{_place(other.span)}: note: {other.message}" for other in item.related]
         if item.hint:

@@ -4,8 +4,8 @@ import json
 
 import click
 
-from pinroute.cli import SETTINGS
 from pinroute.cli.exits import Exit
+from pinroute.cli.group import SETTINGS
 from pinroute.diagnostics.nearest import did_you_mean
 from pinroute.spec.openapi import kustomize_openapi
 from pinroute.spec.schema import KINDS, load_schema, names

@@ -1,15 +1,17 @@
 """pinroute stage: show the stages of an experiment, or set the live one in its spec."""
 
+import sys
 from pathlib import Path
 
 import click
 
-from pinroute.cli import SETTINGS
-from pinroute.cli.exits import Exit
+from pinroute.cli.exits import Exit, Unwritable
 from pinroute.cli.folder import Drift, write
+from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import STDIN, read_sources
 from pinroute.cli.report import exit_code, text
 from pinroute.cli.table import columns
+from pinroute.cli.terminal import colours, err
 from pinroute.compilation import Checked, load
 from pinroute.diagnostics.nearest import did_you_mean
 from pinroute.edit import CannotEdit, with_stage
@@ -38,7 +40,7 @@ def _experiments(filenames: tuple[str, ...], name: str | None) -> list[Checked]:
     specs = load(sources)
     found = sorted([*found, *specs.diagnostics])
     if exit_code(found) != Exit.OK:
-        click.echo(text(found), nl=False, err=True)
+        err(text(found, colours(sys.stderr)))
         raise click.exceptions.Exit(exit_code(found))
     names = [checked.spec.experiment.name for checked in specs.experiments]
     if name is not None and name not in names:
@@ -96,7 +98,7 @@ def set_stage(stage: str, filenames: tuple[str, ...], experiment: str | None) ->
         try:
             write([Drift(path, before, after)])
         except OSError as error:
-            raise click.ClickException(f"cannot write {path}: {error.strerror or error}") from None
+            raise Unwritable(error, str(path)) from None
     live = names[spec.stage]
     state = "unchanged" if live == names[stage] else f"set to {names[stage]} (was {live})"
     click.echo(f"{spec.name} stage {state}", err=True)

@@ -1,13 +1,17 @@
 """pinroute try: the compiled routes in a real Envoy on this machine, every user sent through."""
 
+import sys
+
 import click
 
-from pinroute.cli import SETTINGS
 from pinroute.cli.exits import Exit, epilog
-from pinroute.cli.inputs import input_options, read_sources
+from pinroute.cli.group import SETTINGS
+from pinroute.cli.inputs import read_sources
+from pinroute.cli.options import input_options
 from pinroute.cli.report import dumped, exit_code, text
 from pinroute.cli.starter import STARTER
 from pinroute.cli.table import columns
+from pinroute.cli.terminal import colours, err
 from pinroute.compilation import Compiled, Source, UnknownStage, compile_specs
 from pinroute.diagnostics.nearest import did_you_mean
 
@@ -58,7 +62,7 @@ def command(
     except UnknownStage as error:
         raise click.UsageError(f"{error}: {did_you_mean(error.stage, error.known)}") from None
     found = sorted([*found, *compilation.diagnostics])
-    click.echo(text(found), nl=False, err=True)
+    err(text(found, colours(sys.stderr)))
     if exit_code(found) != Exit.OK:
         return exit_code(found)
     if not compilation.experiments:

@@ -1,14 +1,14 @@
-"""pinroute validate: check specs, say everything that is wrong, change nothing."""
+"""pinroute validate: what click has to know; `validating` does the work."""
 
-from pathlib import Path
+from typing import Any
 
 import click
 
-from pinroute.cli import SETTINGS
 from pinroute.cli.exits import epilog
-from pinroute.cli.inputs import input_options, read_source, read_sources
-from pinroute.cli.report import FORMATS, counts, exit_code
-from pinroute.compilation import compile_specs
+from pinroute.cli.group import SETTINGS
+from pinroute.cli.options import input_options
+from pinroute.cli.report import FORMATS
+from pinroute.cli.validating import run
 from pinroute.diagnostics import Severity
 
 
@@ -43,29 +43,6 @@ from pinroute.diagnostics import Severity
     help="The least severity that makes the exit code 1.",
 )
 @click.option("--output-file", metavar="FILE", help="Write the report to a file.")
-def command(
-    files: tuple[str, ...],
-    filenames: tuple[str, ...],
-    recursive: bool,
-    environment: str | None,
-    output: str,
-    fail_on: str,
-    output_file: str | None,
-) -> int:
+def command(**parameters: Any) -> int:
     """Check specs."""
-    sources, found = read_sources(files, filenames, recursive)
-    overlay = read_source(environment, found) if environment is not None else None
-    compilation = compile_specs(sources, environment=overlay)
-    found = sorted([*found, *compilation.diagnostics])
-    report = FORMATS[output](found)
-    if output_file is not None:
-        try:
-            Path(output_file).write_text(report, "utf-8")
-        except OSError as error:
-            raise click.FileError(output_file, error.strerror or str(error)) from None
-    else:
-        click.echo(report, nl=False)
-    if output == "text":
-        number = len(sources)
-        click.echo(f"{number} file{'s' if number != 1 else ''}: {counts(found)}", err=True)
-    return exit_code(found, Severity(fail_on))
+    return run(**parameters)

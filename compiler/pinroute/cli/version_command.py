@@ -5,8 +5,8 @@ import platform
 import click
 
 from pinroute import __version__
-from pinroute.cli import SETTINGS
 from pinroute.cli.exits import Exit
+from pinroute.cli.group import SETTINGS
 from pinroute.cli.report import dumped
 
 

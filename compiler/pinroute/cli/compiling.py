@@ -1,0 +1,122 @@
+"""What `pinroute compile` does: one stage to stdout, or every stage into a folder."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from pinroute.cli.exits import Exit, Misuse, Unwritable
+from pinroute.cli.inputs import STDIN, read_source, read_sources
+from pinroute.cli.report import counts, exit_code, text
+from pinroute.cli.terminal import colours, err, out
+from pinroute.compilation import Compilation, Compiled, UnknownStage, compile_specs
+from pinroute.diagnostics import Diagnostic, Span, diagnose
+from pinroute.diagnostics.nearest import did_you_mean
+from pinroute.manifest.dump import dump_all
+
+FOLDER = "compiled"
+
+
+def run(
+    *,
+    files: tuple[str, ...],
+    filenames: tuple[str, ...],
+    recursive: bool,
+    output_dir: str | None,
+    stage: str | None,
+    environment: str | None,
+    output: str,
+    check: bool,
+    write_: bool,
+) -> int:
+    """Compile specs; the parameters are those of the command."""
+    to_folder = output_dir is not None or check or write_
+    if check and write_:
+        raise Misuse("--check and --write exclude each other")
+    if to_folder and output == "json":
+        raise Misuse("-o json is for stdout; files are YAML")
+    sources, unread = read_sources(files, filenames, recursive)
+    overlay = read_source(environment, unread) if environment is not None else None
+    try:
+        compilation = compile_specs(
+            sources, environment=overlay, stage=stage, all_stages=to_folder
+        )
+    except UnknownStage as error:
+        raise Misuse(f"{error}: {did_you_mean(error.stage, error.known)}") from None
+    found = sorted([*unread, *compilation.diagnostics])
+    if not to_folder and not compilation.experiments and not exit_code(found):
+        found.append(_nothing(compilation, [source.name for source in sources]))
+    err(text(found, colours(sys.stderr)))
+    code = exit_code(found)
+    if code != Exit.OK:
+        err(f"nothing was compiled: {counts(found)}\n")
+        return code
+    if not to_folder:
+        out(_stdout(compilation.experiments, output))
+        return Exit.OK
+    return _folder(_plan(compilation.experiments, output_dir), check)
+
+
+def _nothing(compilation: Compilation, names: Sequence[str]) -> Diagnostic:
+    """Refuse an empty output: it means 'delete everything' to a controller that prunes."""
+    noun = "document" if compilation.others == 1 else "documents"
+    others = f", only {compilation.others} {noun} of other kinds" if compilation.others else ""
+    return diagnose("PIN015", Span(names[0] if names else STDIN), others=others)
+
+
+def _stdout(experiments: Sequence[Compiled], output: str) -> str:
+    if output == "json":
+        objects = [item for compiled in experiments for item in compiled.rendered[0].objects]
+        body = (
+            objects[0]
+            if len(objects) == 1
+            else {"apiVersion": "v1", "kind": "List", "items": objects}
+        )
+        return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+    return "---\n".join(
+        dump_all(compiled.rendered[0].objects, compiled.header()) for compiled in experiments
+    )
+
+
+def _plan(
+    experiments: Sequence[Compiled], output_dir: str | None
+) -> Mapping[str, Mapping[str, str]]:
+    """Return what each folder has to hold, by folder of one experiment."""
+    plan: dict[str, Mapping[str, str]] = {}
+    for compiled in experiments:
+        source = compiled.checked.source.name
+        if output_dir is not None:
+            base = output_dir
+        elif source == STDIN:
+            raise Misuse("stdin has no folder beside it: name one with -d")
+        else:
+            base = os.path.join(os.path.dirname(source), FOLDER)
+        folder = os.path.join(base, compiled.checked.spec.experiment.name)
+        if folder in plan:
+            raise Misuse(f"two experiments write into {folder}: give each a -d of its own")
+        plan[folder] = compiled.files()
+    return plan
+
+
+def _folder(plan: Mapping[str, Mapping[str, str]], check: bool) -> int:
+    from pathlib import Path
+
+    from pinroute.cli.folder import Drift, drift, unified_diff, write
+
+    found: list[Drift] = []
+    try:
+        for folder, wanted in plan.items():
+            found += drift(Path(folder), wanted)
+        if check:
+            for item in found:
+                out(unified_diff(item))
+            if found:
+                files = "1 file is" if len(found) == 1 else f"{len(found)} files are"
+                err(f"{files} stale: run 'pinroute compile --write'\n")
+            return Exit.NO if found else Exit.OK
+        write(found)
+    except OSError as error:
+        raise Unwritable(error, "the output folder") from None
+    for item in found:
+        err(f"{item.path.as_posix()} {item.word}\n")
+    return Exit.OK
