@@ -27,7 +27,14 @@ def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
 
 def test_the_tutorial() -> None:
     done = _run(
-        "try", "samples/tutorial.yaml", "--user", "1111100000", "--user", "1010101010", "-o", "json"
+        "try",
+        "samples/tutorial.yaml",
+        "--user",
+        "1111100000",
+        "--user",
+        "1010101010",
+        "-o",
+        "json",
     )
     assert done.returncode == 0, done.stderr
     shown: dict[str, Any] = json.loads(done.stdout)

@@ -31,7 +31,10 @@ def _answer(value: str) -> tuple[str, ...]:
     names = clusters(configuration)
     with Backends(names) as backends:
         ends = {name: backends.endpoint(name) for name in names}
-        with running([Listener("l", configuration)], ends) as gateway, Client(gateway.port("l")) as client:
+        with (
+            running([Listener("l", configuration)], ends) as gateway,
+            Client(gateway.port("l")) as client,
+        ):
             response = client.send([Request("example.com")])[0]
     assert response.status == 200
     return response.headers.get("x-value", ())

@@ -46,9 +46,7 @@ def trial(request: pytest.FixtureRequest) -> Iterator[tuple[Gateway, bool]]:
 
 
 @pytest.mark.parametrize("name", EVERY_STAGE)
-def test_every_user_meets_what_the_spec_promises(
-    trial: tuple[Gateway, bool], name: str
-) -> None:
+def test_every_user_meets_what_the_spec_promises(trial: tuple[Gateway, bool], name: str) -> None:
     gateway, joined = trial
     compiled = EVERY_STAGE[name]
     observations = observe(compiled, gateway.port(name), (), joined=joined)

@@ -13,7 +13,9 @@ ROOT = Path(__file__).parents[2]
 HOOKS = ("pinroute-validate", "pinroute-compile", "pinroute-fmt")
 
 
-def _run(folder: Path, *command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def _run(
+    folder: Path, *command: str, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, cwd=folder, capture_output=True, text=True, check=False, env=environment
     )
@@ -23,7 +25,11 @@ def _run(folder: Path, *command: str, environment: dict[str, str]) -> subprocess
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment in which neither the user's git settings nor a cache take part."""
     home = tmp_path_factory.mktemp("home")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "PRE_COMMIT"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("GIT_", "PRE_COMMIT"))
+    }
     return {
         **kept,
         "HOME": str(home),
@@ -73,7 +79,14 @@ def repository(tmp_path: Path, hooks: Path, environment: dict[str, str]) -> Path
     )
     for command in (
         ["git", "init", "-q"],
-        [sys.executable, "-m", "pinroute", "compile", "--write", "experiments/plain-services.yaml"],
+        [
+            sys.executable,
+            "-m",
+            "pinroute",
+            "compile",
+            "--write",
+            "experiments/plain-services.yaml",
+        ],
         ["git", "add", "-A"],
     ):
         done = _run(tmp_path, *command, environment=environment)

@@ -55,7 +55,15 @@ def fresh(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fresh")
     venv.create(folder / "env", with_pip=True)
     binaries = folder / "env" / "bin"
-    _run(binaries / "python", "-m", "pip", "install", "--quiet", next(dist.glob("*.whl")), cwd=folder)
+    _run(
+        binaries / "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        next(dist.glob("*.whl")),
+        cwd=folder,
+    )
     return binaries
 
 
