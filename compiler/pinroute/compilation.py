@@ -19,7 +19,7 @@ from pinroute.manifest.objects import digest
 from pinroute.platforms.backends import check_backends
 from pinroute.platforms.companions import companions
 from pinroute.spec.load import load as load_file
-from pinroute.spec.meaning import Spec, check_meaning, stage_names
+from pinroute.spec.meaning import Spec, check_meaning, not_built, stage_names
 from pinroute.spec.model import Body, VersionName
 from pinroute.spec.resolve import resolve
 from pinroute.spec.scalars import value
@@ -116,6 +116,7 @@ def _load(
         others += len(loaded.others)
         for kind, document in loaded.ours:
             if kind != "AffinityExperiment":
+                found += not_built(kind, document)
                 continue
             data = cast("Mapping[str, Any]", value(document.root))
             spec = Spec(document, resolve(data, overlay))
@@ -182,6 +183,8 @@ def _environment(source: Source, found: list[Diagnostic]) -> Mapping[str, Any] |
     loaded = load_file(source.name, source.data)
     found += loaded.diagnostics
     ours = [document for kind, document in loaded.ours if kind == "Environment"]
+    for document in ours:
+        found += not_built("Environment", document)
     if len(ours) == 1:
         return cast("Mapping[str, Any]", cast("Any", value(ours[0].root)).get("spec", {}))
     return None

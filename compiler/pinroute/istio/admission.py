@@ -14,10 +14,12 @@ from pinroute.istio.limits import (
     header_name_problem,
     header_value_problem,
     host_problem,
-    regex_problem,
+    path_problem,
 )
+from pinroute.istio.regex import regex_problem
 from pinroute.spec.meaning import Spec
 from pinroute.spec.nodes import Document, Mapping, Scalar, Sequence
+from pinroute.spec.scalars import scalar_value
 
 ACTIONS = ("route", "redirect", "directResponse")
 _ROUTE_FIELDS = frozenset(
@@ -160,6 +162,10 @@ def _http(spec: Spec) -> Iterator[Diagnostic]:
         if isinstance(matches, list | tuple):
             for number in range(len(matches)):
                 yield from _match(spec, (*match_path, number))
+        elif matches is not None:
+            where = document.span(match_path, key=True)
+            problem = "it is a list of matches"
+            yield diagnose("PIN225", where, match_path, field="match", problem=problem)
         if _takes_all(matches) and not mixed:
             closed = closed or route.name
         for field in ("timeout",):
@@ -235,8 +241,11 @@ def _match(spec: Spec, path: Path) -> Iterator[Diagnostic]:
             problem = "counters are named by output.statPrefixes"
             yield diagnose("PIN225", where, inner, field=name, problem=problem)
         elif name in ("headers", "withoutHeaders", "queryParams"):
-            entries = item.entries if isinstance(item, Mapping) else {}
-            for key, string in entries.items():
+            if not isinstance(item, Mapping):
+                problem = "it is an object, one entry a name"
+                yield diagnose("PIN225", where, inner, field=name, problem=problem)
+                continue
+            for key, string in item.entries.items():
                 place = document.span((*inner, key), key=True)
                 if name != "queryParams" and key.lower() == _hash_key(spec):
                     yield diagnose("PIN228", place, (*inner, key), name=key)
@@ -271,13 +280,15 @@ def _string_match(document: Document, path: Path, node: Mapping) -> Iterator[Dia
         problem = "it takes one of exact, prefix and regex"
     elif kinds:
         scalar = node.entries[kinds[0]]
-        text = scalar.text if isinstance(scalar, Scalar) else None
-        if text is None:
+        text = scalar_value(scalar) if isinstance(scalar, Scalar) else None
+        if not isinstance(text, str):
             problem = f"{kinds[0]!r} is text"
         elif text == "" and kinds[0] != "exact":
             problem = f"an empty {kinds[0]!r} is refused"
         elif kinds[0] == "regex":
             problem = regex_problem(text)
+        elif field == "uri":
+            problem = path_problem(text)
     if problem is not None:
         yield diagnose("PIN225", where, path, field=field, problem=problem)
 

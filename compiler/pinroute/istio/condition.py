@@ -4,10 +4,10 @@ Kept to what a match of a request can say; `gateways`, `port` and the source's l
 belong to the listener and to the caller, and hold for the request that is asked about.
 """
 
-import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from pinroute.istio.regex import full_match
 from pinroute.spec.model import Body
 
 
@@ -69,7 +69,7 @@ def _holds(values: Mapping[str, str], name: str, match: Body, missing: str | Non
 
 def _string(match: Body, value: str, *, folded: bool = False) -> bool:
     if "regex" in match:
-        return re.fullmatch(match["regex"], value) is not None
+        return full_match(match["regex"], value)
     kind = "exact" if "exact" in match else "prefix" if "prefix" in match else None
     if kind is None:
         return True

@@ -4,7 +4,13 @@ from collections.abc import Iterator
 from itertools import chain
 
 from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
-from pinroute.istio.limits import header_name_problem, header_value_problem, host_problem
+from pinroute.istio.limits import (
+    header_name_problem,
+    header_value_problem,
+    host_problem,
+    path_problem,
+)
+from pinroute.istio.regex import regex_problem, substitution_problem
 from pinroute.spec.meaning import Spec
 from pinroute.spec.model import HeaderOps, Version
 
@@ -114,6 +120,18 @@ def _rewrite(spec: Spec, path: Path, version: Version) -> Iterator[Diagnostic]:
         )
     if not rewrite:
         yield diagnose("PIN241", where, path, problem="it says nothing to rewrite")
+    if "uri" in rewrite:
+        problem = path_problem(rewrite["uri"])
+        if problem is not None:
+            yield diagnose("PIN241", spec.document.span((*path, "uri")), path, problem=problem)
+    if "uriRegexRewrite" in rewrite:
+        given = rewrite["uriRegexRewrite"]
+        problem = regex_problem(given["match"]) or substitution_problem(
+            given["match"], given["rewrite"]
+        )
+        if problem is not None:
+            inner = (*path, "uriRegexRewrite")
+            yield diagnose("PIN241", spec.document.span(inner), inner, problem=problem)
     if "authority" in rewrite:
         problem = host_problem(rewrite["authority"].rsplit(":", 1)[0], wildcard=False)
         if problem is not None:

@@ -13,16 +13,6 @@ MAX_ITEMS = 256
 MAX_CLIENT_APPLY_BYTES = 200 * 1024
 MAX_OBJECT_BYTES = 1024 * 1024
 
-MAX_REGEX_CHARACTERS = 1024
-
-# Lookaround, conditionals, possessive repeats: in Python's syntax, not in RE2's.
-_NOT_RE2 = r"\(\?(?:[=!>#(]|<[=!]|P=)|[*+?}]\+"
-_BACK_REFERENCE = r"(?<!\\)(?:\\\\)*\\[1-9]"
-_ESCAPED = r"(?s)\\."
-_CLASS = r"\[\^?\]?[^\]]*\]"
-# In RE2's syntax, not in Python's: Unicode and POSIX classes, \Q…\E, \C, \z, (?<name>…).
-_RE2_ONLY = r"\\[pPQECz]|\[\[?:|\(\?<[A-Za-z]"
-
 _ALPHANUMERIC = frozenset(string.ascii_letters + string.digits)
 _LABEL = _ALPHANUMERIC | {"-"}
 _TOKEN = _ALPHANUMERIC | frozenset("!#$%&'*+-.^_`|~")
@@ -168,19 +158,13 @@ def header_value_problem(value: str) -> str | None:
     return None
 
 
-def regex_problem(text: str) -> str | None:
-    """Return why Istio refuses a regular expression: RE2's syntax, at most 1024 characters."""
-    if len(text) > MAX_REGEX_CHARACTERS:
-        return f"a regex has at most {MAX_REGEX_CHARACTERS} characters"
-    plain = re.sub(_ESCAPED, "x", text)
-    unknown = re.search(_NOT_RE2, re.sub(_CLASS, "x", plain)) or re.search(_BACK_REFERENCE, text)
-    if unknown is not None:
-        return f"RE2 knows no {unknown[0]!r}"
-    if re.search(_RE2_ONLY, text) is None:
-        try:
-            re.compile(text)
-        except (re.error, OverflowError, RecursionError) as error:
-            return f"it is no regular expression: {error}"
+def path_problem(text: str) -> str | None:
+    """Return why no request can have a path that is, or begins with, a text."""
+    if not text.startswith("/"):
+        return f"no path begins with {text!r}: every path begins with '/'"
+    odd = next((char for char in text if not "!" <= char <= "~" or char in "?#"), None)
+    if odd is not None:
+        return f"{odd!r} is in no path: the query is matched apart, other characters are %-encoded"
     return None
 
 

@@ -134,7 +134,8 @@ def _declared(rules: Sequence[Mapping[str, Any]], host: str, domain: str) -> set
         full = given if "." in given else f"{given}.{namespace}.svc.{domain}"
         if full.lower() != host:
             continue
-        subsets = rule["spec"].get("subsets") or []
+        given_subsets = rule["spec"].get("subsets")
+        subsets = given_subsets if isinstance(given_subsets, list) else []
         found = {
             str(item["name"]) for item in subsets if isinstance(item, dict) and "name" in item
         }

@@ -110,6 +110,9 @@ def _user_hash(spec: Spec) -> Iterator[Diagnostic]:
         if problem is not None:
             path = (*base, "alphabet")
             yield diagnose("PIN222", document.span(path), path, value=text, problem=problem)
+    if experiment.user_hash.trust == "client":
+        trust: Path = (*base, "trust")
+        yield diagnose("PIN246", document.span(trust), trust)
     if experiment.fallback.malformed is not None and not experiment.user_hash.strict:
         path = ("spec", "fallback", "malformed")
         yield diagnose("PIN223", document.span(path, key=True), path)
@@ -139,12 +142,23 @@ def _stage(spec: Spec) -> Iterator[Diagnostic]:
 
 
 _LATER: tuple[Path, ...] = (
+    ("spec", "analysis"),
     ("spec", "buckets"),
     ("spec", "rotation"),
     ("spec", "schedule"),
     ("spec", "outcomes"),
     *(("spec", field) for field in ITER8_FIELDS),
 )
+
+
+def not_built(kind: str, document: Document) -> Iterator[Diagnostic]:
+    """Yield what later releases will do with a document that is no experiment."""
+    if kind == "Metric":
+        path: Path = ("kind",)
+        yield diagnose("PIN215", document.span(path), path, field="kind Metric")
+    elif document.node(("spec", "prometheus")) is not None:
+        path = ("spec", "prometheus")
+        yield diagnose("PIN215", document.span(path, key=True), path, field="spec.prometheus")
 
 
 def _not_built(spec: Spec) -> Iterator[Diagnostic]:

@@ -28,7 +28,7 @@ from pinroute.spec.model import (
 )
 
 ALPHABETS = {"binary": "01", "decimal": "0123456789", "hex": "0123456789abcdef"}
-ITER8_FIELDS = ("criteria", "duration", "actions", "analysis")
+ITER8_FIELDS = ("criteria", "duration", "actions")
 
 Fields = Mapping[str, Any]
 

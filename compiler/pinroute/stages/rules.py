@@ -5,9 +5,11 @@
 """
 
 from collections.abc import Callable, Hashable, Sequence
+from itertools import count
 from typing import Any, NamedTuple
 
 from pinroute.istio.routelist import ANY, PRESENT, Action, Item, Values, action
+from pinroute.spec.meaning import RESERVED
 from pinroute.spec.model import HttpRoute, VersionName
 from pinroute.stages.parts import FALLBACK, MALFORMED, NO_HASH, Part, merged_fallback
 from pinroute.table.minimise import Labelled, minimise
@@ -85,17 +87,29 @@ def minimal_items(
     apart = act(malformed.version).outcome != act(rest.version).outcome
     root = parts.index(malformed) if apart else table.absent
     items: list[Item] = []
-    uses: dict[str, int] = {}
+    taken = {*RESERVED, *version_of.values()}
+    used: set[str] = set()
     for outcome, prefixes in _layers(minimise(table, root)):
         version = version_of[str(outcome)]
-        uses[version] = uses.get(version, 0) + 1
-        label = version if uses[version] == 1 else f"{version}-{uses[version]}"
+        label = _label(version, taken, used)
+        used.add(label)
         values = tuple(_block(prefix, table.strict) for prefix in prefixes)
         items += _items(label, values, act(version), route, naming)
     if apart:
         items += _items(MALFORMED, (PRESENT,), act(malformed.version), route, naming)
     label = FALLBACK if rest.label == NO_HASH else rest.label
     return items + _items(label, (ANY,), act(rest.version), route, naming)
+
+
+def _label(version: str, taken: set[str], used: set[str]) -> str:
+    """Name a rule after its version, so that no two rules or counters share a name."""
+    if version not in RESERVED and version not in used:
+        return version
+    return next(
+        label
+        for label in (f"{version}-{number}" for number in count(2))
+        if label not in taken and label not in used
+    )
 
 
 def _block(prefix: str, strict: bool) -> Values:
