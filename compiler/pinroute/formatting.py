@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from pinroute.diagnostics import Severity
 from pinroute.spec.load import load
 from pinroute.spec.parse import parse
 from pinroute.spec.scalars import Value, value
@@ -32,13 +33,17 @@ def formatted(name: str, data: bytes) -> str | None:
     Texts that have to be quoted are quoted. Raises CannotFormat.
     """
     loaded = load(name, data)
-    broken = [item for item in loaded.diagnostics if item.code.startswith("PIN0")]
+    for item in loaded.diagnostics:
+        if item.code.startswith("PIN0") and item.severity is Severity.ERROR:
+            raise CannotFormat(f"line {item.span.line}: {item.message}")
     unquoted = [item for item in loaded.diagnostics if item.code == "PIN104"]
-    if not loaded.ours and not unquoted:
+    if not loaded.ours and not any(
+        "PIN101" <= item.code <= "PIN110" for item in loaded.diagnostics
+    ):
         return None
-    if any(item.severity.rank == 0 for item in broken):
-        raise CannotFormat(broken[0].message)
     text = "\n".join(line.rstrip() for line in loaded.text.rstrip().splitlines()) + "\n"
+    if _values(text) != _values(loaded.text):  # blanks at the end of lines mean something
+        text = loaded.text
     lines = text.splitlines(keepends=True)
     for item in sorted(unquoted, key=lambda found: found.span, reverse=True):
         line, start, end = item.span.line - 1, item.span.column - 1, item.span.end_column - 1

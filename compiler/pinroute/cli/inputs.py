@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pinroute.cli.exits import Misuse
 from pinroute.compilation import Source
 from pinroute.diagnostics import Diagnostic, Span, diagnose
+from pinroute.spec.parse import MAX_BYTES
 
 STDIN = "<stdin>"
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -38,7 +39,7 @@ def read_sources(
 def read_source(name: str, found: list[Diagnostic]) -> Source | None:
     """Read one file; what goes wrong is added to `found`."""
     if name == "-":
-        return Source(STDIN, sys.stdin.buffer.read(), _reader(""))
+        return Source(STDIN, sys.stdin.buffer.read(MAX_BYTES + 1), _reader(""))
     try:
         return Source(name.replace(os.sep, "/"), _bytes(name), _reader(os.path.dirname(name)))
     except (OSError, ValueError) as error:
@@ -48,8 +49,9 @@ def read_source(name: str, found: list[Diagnostic]) -> Source | None:
 
 
 def _bytes(name: str) -> bytes:
+    """Read no more of a file than the parser would take, so that memory has a bound."""
     with open(name, "rb") as file:
-        return file.read()
+        return file.read(MAX_BYTES + 1)
 
 
 def _reader(folder: str) -> Callable[[str], bytes]:
@@ -59,9 +61,12 @@ def _reader(folder: str) -> Callable[[str], bytes]:
 def _expanded(name: str, recursive: bool, found: list[Diagnostic]) -> list[str]:
     if name == "-" or not os.path.isdir(name):
         return [name]
-    inside = sorted(path for path in _files(name, recursive) if path.endswith(SUFFIXES))
+    problem = "the folder holds no .yaml, .yml or .json file"
+    try:
+        inside = sorted(path for path in _files(name, recursive) if path.endswith(SUFFIXES))
+    except OSError as error:
+        inside, problem = [], f"{error.filename}: {error.strerror}"
     if not inside:
-        problem = "the folder holds no .yaml, .yml or .json file"
         found.append(diagnose("PIN009", Span(name), file=name, problem=problem))
     return inside
 

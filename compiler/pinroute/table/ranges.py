@@ -1,0 +1,80 @@
+"""Ranges of user hashes, and the prefixes that cover them.
+
+A range is [start, end) over the user hashes in order, counted from 0. A block is a range
+that a prefix names: aligned, and a power of the alphabet's size long.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pinroute.table.universe import Universe
+
+
+class Range(NamedTuple):
+    """The user hashes from `start` on, up to but not with `end`."""
+
+    start: int
+    end: int
+
+    @property
+    def size(self) -> int:
+        """How many user hashes there are."""
+        return self.end - self.start
+
+    def overlaps(self, other: "Range") -> bool:
+        """Tell whether two ranges share a user hash."""
+        return self.start < other.end and other.start < self.end
+
+
+def number_of(universe: Universe, value: str) -> int:
+    """Return the place of a user hash in the order of all."""
+    number = 0
+    for char in value:
+        number = number * len(universe.alphabet) + universe.alphabet.index(char)
+    return number
+
+
+def hash_at(universe: Universe, number: int) -> str:
+    """Return the user hash at a place."""
+    chars: list[str] = []
+    for _ in range(universe.digits):
+        number, digit = divmod(number, len(universe.alphabet))
+        chars.append(universe.alphabet[digit])
+    return "".join(reversed(chars))
+
+
+def block_range(universe: Universe, prefix: str) -> Range:
+    """Return the range of a prefix."""
+    size = len(universe.alphabet) ** (universe.digits - len(prefix))
+    start = number_of(universe, prefix) * size
+    return Range(start, start + size)
+
+
+def cover(universe: Universe, wanted: Range) -> list[str]:
+    """Return the fewest disjoint prefixes that hold exactly a range, in order.
+
+    Greedy from the left: each time the largest aligned block that fits. At most
+    2 (k − 1) blocks of each length.
+    """
+    base = len(universe.alphabet)
+    found: list[str] = []
+    start = wanted.start
+    while start < wanted.end:
+        size, length = 1, universe.digits
+        while length > 0 and start % (size * base) == 0 and start + size * base <= wanted.end:
+            size *= base
+            length -= 1
+        found.append(hash_at(universe, start)[:length])
+        start += size
+    return found
+
+
+def joined(ranges: Iterable[Range]) -> list[Range]:
+    """Return ranges in order, those that touch or overlap made one."""
+    found: list[Range] = []
+    for item in sorted(ranges):
+        if found and item.start <= found[-1].end:
+            found[-1] = Range(found[-1].start, max(found[-1].end, item.end))
+        else:
+            found.append(item)
+    return found
