@@ -121,6 +121,7 @@ def _load(
             data = cast("Mapping[str, Any]", value(document.root))
             spec = Spec(document, resolve(data, overlay))
             wrong = check_meaning(spec) + check_admission(spec) + check_backends(spec)
+            wrong += _check_allocation(spec)
             manifests: Mapping[VersionName, Body] = {}
             if not errors(wrong):
                 manifests, missing = companions(spec, source.read, loaded.others)
@@ -162,6 +163,18 @@ def compile_specs(
     failed = errors(found)
     standing = _standing(found, texts, frozenset() if all_stages else _OF_A_STAGE)
     return Compilation(() if failed else tuple(compiled), standing, specs.others)
+
+
+def _check_allocation(spec: Spec) -> list[Diagnostic]:
+    """Check shares where there are any: their fractions are costly to import."""
+    experiment = spec.experiment
+    if experiment.rotation is None and not any(
+        group.by_share or group.slot for group in experiment.groups
+    ):
+        return []
+    from pinroute.stages.allocation import check_allocation
+
+    return check_allocation(spec)
 
 
 class UnknownStage(Exception):

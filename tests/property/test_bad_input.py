@@ -5,6 +5,7 @@ import gc
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -147,33 +148,51 @@ BITS = [
 ]  # fmt: skip
 
 
+WORD = re.compile(r"[\w./%*-]+")
+
+
+def _with_other_word(draw: st.DrawFn, text: str) -> str:
+    words = list(WORD.finditer(text))
+    if not words:
+        return text
+    word, other = draw(st.sampled_from(words)), draw(st.sampled_from(words))
+    new = draw(st.sampled_from([other[0], f'"{other[0]}"', "", "x", "0", "1e5", "*", "{}", "[]"]))
+    return text[: word.start()] + new + text[word.end() :]
+
+
+def _with_other_line(draw: st.DrawFn, text: str) -> str:
+    lines = text.splitlines(keepends=True) or [""]
+    at = draw(st.integers(0, len(lines) - 1))
+    line = lines[at]
+    column = draw(st.integers(0, len(line)))
+    kind = draw(st.sampled_from("delete delete copy copy insert indent bit cut any end".split()))
+    if kind == "delete":
+        del lines[at]
+    elif kind == "copy":
+        lines.insert(draw(st.integers(0, len(lines))), line)
+    elif kind == "insert":
+        lines.insert(at, draw(st.sampled_from(BITS)) + "\n")
+    elif kind == "indent":
+        changed = [" " + line, "  " + line, line[1:], line[2:], "\t" + line]
+        lines[at] = draw(st.sampled_from(changed))
+    elif kind == "bit":
+        lines[at] = line[:column] + draw(st.sampled_from(BITS)) + line[column:]
+    elif kind == "cut":
+        lines[at] = line[:column] + line[column + draw(st.integers(1, 4)) :]
+    elif kind == "any":
+        lines[at] = line[:column] + draw(st.text(max_size=3)) + line[column + 1 :]
+    else:
+        lines = [*lines[:at], line[:column]]
+    return "".join(lines)
+
+
 @st.composite
 def damaged(draw: st.DrawFn) -> str:
-    """A sample with a few lines or characters taken away, put in, or moved."""
-    text = draw(st.sampled_from(TEXTS))
-    for _ in range(draw(st.integers(1, 3))):
-        lines = text.splitlines(keepends=True) or [""]
-        at = draw(st.integers(0, len(lines) - 1))
-        line = lines[at]
-        column = draw(st.integers(0, len(line)))
-        kind = draw(st.integers(0, 7))
-        if kind == 0:
-            del lines[at]
-        elif kind == 1:
-            lines.insert(draw(st.integers(0, len(lines))), line)
-        elif kind == 2:
-            lines.insert(at, draw(st.sampled_from(BITS)) + "\n")
-        elif kind == 3:
-            lines[at] = draw(st.sampled_from([" " + line, "  " + line, line[1:], line[2:], "\t" + line]))
-        elif kind == 4:
-            lines[at] = line[:column] + draw(st.sampled_from(BITS)) + line[column:]
-        elif kind == 5:
-            lines[at] = line[:column] + line[column + draw(st.integers(1, 4)) :]
-        elif kind == 6:
-            lines[at] = line[:column] + draw(st.text(max_size=3)) + line[column + 1 :]
-        else:
-            lines = [*lines[:at], line[:column]]
-        text = "".join(lines)
+    """A sample with a few words, lines or characters taken away, put in, or moved."""
+    text = draw(st.sampled_from(GOOD) | st.sampled_from(GOOD) | st.sampled_from(TEXTS))
+    for _ in range(draw(st.sampled_from([1, 1, 2, 3]))):
+        change = draw(st.sampled_from([_with_other_word, _with_other_word, _with_other_line]))
+        text = change(draw, text)
     return text
 
 

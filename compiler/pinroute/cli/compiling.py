@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pinroute.cli.exits import Exit, Misuse, Unwritable
 from pinroute.cli.inputs import STDIN, read_source, read_sources
-from pinroute.cli.report import counts, exit_code, text
+from pinroute.cli.report import counts, exit_code, loud, text
 from pinroute.cli.terminal import colours, err, out
 from pinroute.compilation import Compilation, Compiled, UnknownStage, compile_specs
 from pinroute.diagnostics import Diagnostic, Span, diagnose
@@ -46,7 +46,7 @@ def run(
     found = sorted([*unread, *compilation.diagnostics])
     if not to_folder and not compilation.experiments and not exit_code(found):
         found.append(_nothing(compilation, [source.name for source in sources]))
-    err(text(found, colours(sys.stderr)))
+    err(text(loud(found), colours(sys.stderr)))
     code = exit_code(found)
     if code != Exit.OK:
         err(f"nothing was compiled: {counts(found)}\n")

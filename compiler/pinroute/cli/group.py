@@ -28,11 +28,12 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]  # click may take it out
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            hint = did_you_mean(args[0], COMMANDS)
-            raise click.UsageError(f"there is no command {args[0]!r}: {hint}", ctx) from None
+            hint = did_you_mean(name, COMMANDS)
+            raise click.UsageError(f"there is no command {name!r}: {hint}", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

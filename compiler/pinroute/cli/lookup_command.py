@@ -9,7 +9,7 @@ import click
 from pinroute.cli.exits import Exit, epilog
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import read_source, read_sources
-from pinroute.cli.report import dumped, exit_code, text
+from pinroute.cli.report import dumped, exit_code, loud, text
 from pinroute.cli.table import columns
 from pinroute.cli.terminal import colours, err
 from pinroute.compilation import Compiled, UnknownStage, compile_specs
@@ -75,7 +75,7 @@ def command(
         raise click.UsageError(f"{error}: {did_you_mean(error.stage, error.known)}") from None
     found = sorted([*found, *compilation.diagnostics])
     if exit_code(found) != Exit.OK:
-        err(text(found, colours(sys.stderr)))
+        err(text(loud(found), colours(sys.stderr)))
         return exit_code(found)
     chosen = _chosen(compilation.experiments, experiment)
     if hashes is not None:

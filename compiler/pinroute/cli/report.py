@@ -21,6 +21,11 @@ def exit_code(found: Iterable[Diagnostic], fail_on: Severity = Severity.ERROR) -
     return Exit.NO if bad else Exit.OK
 
 
+def loud(found: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Return errors and warnings: notes are for those who ask, with `validate`."""
+    return [item for item in found if item.severity is not Severity.NOTE]
+
+
 def counts(found: Sequence[Diagnostic]) -> str:
     """Return how many findings there are, in words."""
     parts = []

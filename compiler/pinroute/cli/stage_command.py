@@ -9,7 +9,7 @@ from pinroute.cli.exits import Exit, Unwritable
 from pinroute.cli.folder import Drift, write
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import STDIN, read_sources
-from pinroute.cli.report import exit_code, text
+from pinroute.cli.report import exit_code, loud, text
 from pinroute.cli.table import columns
 from pinroute.cli.terminal import colours, err
 from pinroute.compilation import Checked, load
@@ -40,7 +40,7 @@ def _experiments(filenames: tuple[str, ...], name: str | None) -> list[Checked]:
     specs = load(sources)
     found = sorted([*found, *specs.diagnostics])
     if exit_code(found) != Exit.OK:
-        err(text(found, colours(sys.stderr)))
+        err(text(loud(found), colours(sys.stderr)))
         raise click.exceptions.Exit(exit_code(found))
     names = [checked.spec.experiment.name for checked in specs.experiments]
     if name is not None and name not in names:

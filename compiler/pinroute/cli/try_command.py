@@ -8,7 +8,7 @@ from pinroute.cli.exits import Exit, epilog
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import read_sources
 from pinroute.cli.options import input_options
-from pinroute.cli.report import dumped, exit_code, text
+from pinroute.cli.report import dumped, exit_code, loud, text
 from pinroute.cli.starter import STARTER
 from pinroute.cli.table import columns
 from pinroute.cli.terminal import colours, err
@@ -62,7 +62,7 @@ def command(
     except UnknownStage as error:
         raise click.UsageError(f"{error}: {did_you_mean(error.stage, error.known)}") from None
     found = sorted([*found, *compilation.diagnostics])
-    err(text(found, colours(sys.stderr)))
+    err(text(loud(found), colours(sys.stderr)))
     if exit_code(found) != Exit.OK:
         return exit_code(found)
     if not compilation.experiments:

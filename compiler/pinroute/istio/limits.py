@@ -16,8 +16,8 @@ MAX_OBJECT_BYTES = 1024 * 1024
 _ALPHANUMERIC = frozenset(string.ascii_letters + string.digits)
 _LABEL = _ALPHANUMERIC | {"-"}
 _TOKEN = _ALPHANUMERIC | frozenset("!#$%&'*+-.^_`|~")
-_DURATION = r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+"
-_PART = r"(\d+)(?:\.(\d+))?(ns|us|µs|ms|s|m|h)"
+_DURATION = r"(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|m|h))+"
+_PART = r"([0-9]+)(?:\.([0-9]+))?(ns|us|µs|ms|s|m|h)"
 _UNIT_NS = {
     "ns": 1,
     "us": 1000,
@@ -65,7 +65,7 @@ OPERATORS = frozenset(
         "UPSTREAM_METADATA",
     ]
 )
-_OPERATOR = r"%([A-Z_]+)(?:\(([^()%]*)\))?(?::\d+)?%"
+_OPERATOR = r"%([A-Z_]+)(?:\(([^()%]*)\))?(?::[0-9]+)?%"
 _NEEDS_ARGUMENT = frozenset(
     ["REQ", "RESP", "TRAILER", "DYNAMIC_METADATA", "PER_REQUEST_STATE", "UPSTREAM_METADATA"]
 )
@@ -141,10 +141,12 @@ def header_value_problem(value: str) -> str | None:
     )
     if odd is not None:
         return f"control character {odd!r} is not allowed"
-    rest = value.replace("%%", "")
-    while "%" in rest:
-        start = rest.index("%")
-        operator = re.match(_OPERATOR, rest[start:])
+    start = value.find("%")
+    while start >= 0:
+        if value.startswith("%%", start):
+            start = value.find("%", start + 2)
+            continue
+        operator = re.match(_OPERATOR, value[start:])
         if operator is None:
             return "a single '%' starts a command operator; write '%%' for a percent sign"
         name, argument = operator[1], operator[2]
@@ -154,7 +156,7 @@ def header_value_problem(value: str) -> str | None:
             )
         if name in _NEEDS_ARGUMENT and not argument:
             return f"command operator '%{name}(…)%' needs an argument"
-        rest = rest[:start] + rest[start + operator.end() :]
+        start = value.find("%", start + operator.end())
     return None
 
 

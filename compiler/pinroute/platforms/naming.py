@@ -13,7 +13,7 @@ _RANGES = {"kfserving": ((0, 5), (0, 7)), "kserve": ((0, 7), None)}
 def release(version: str) -> tuple[int, int]:
     """Return major and minor of a release."""
     major, minor = version.split(".")[:2]
-    return int(major), int(minor)
+    return int(major[:9]), int(minor[:9])  # of a number as long as a file only the beginning
 
 
 def release_problem(platform: Platform) -> str | None:

@@ -120,7 +120,9 @@ def _user_hash(spec: Spec) -> Iterator[Diagnostic]:
 
 def stage_names(experiment: Experiment) -> dict[str, str]:
     """Return every way to name a stage that is built, and the stage it names."""
-    names = {stage: stage for stage in ("observe", "experiment")}
+    rungs = sorted({rung for group in experiment.groups for rung in group.ramp})
+    ramps = [f"ramp-{rung:g}" for rung in rungs]
+    names = {stage: stage for stage in ("observe", *ramps, "experiment")}
     for number, version in enumerate(experiment.versions, 1):
         names[f"promote-v{number}"] = f"promote-v{number}"
         names.setdefault(f"promote-{version.name}", f"promote-v{number}")
@@ -134,17 +136,13 @@ def _stage(spec: Spec) -> Iterator[Diagnostic]:
     known = stage_names(experiment)
     if experiment.stage in known:
         return
-    if experiment.stage.startswith("ramp-"):
-        yield diagnose("PIN215", document.span(path), path, field=f"stage {experiment.stage}")
-    else:
-        hint = did_you_mean(experiment.stage, known)
-        yield diagnose("PIN219", document.span(path), path, value=experiment.stage, hint=hint)
+    hint = did_you_mean(experiment.stage, known)
+    yield diagnose("PIN219", document.span(path), path, value=experiment.stage, hint=hint)
 
 
 _LATER: tuple[Path, ...] = (
     ("spec", "analysis"),
     ("spec", "buckets"),
-    ("spec", "rotation"),
     ("spec", "schedule"),
     ("spec", "outcomes"),
     *(("spec", field) for field in ITER8_FIELDS),
@@ -171,12 +169,6 @@ def _not_built(spec: Spec) -> Iterator[Diagnostic]:
                 hint += ", or hand it to Iter8 with output.iter8Experiment: true"
             field = ".".join(str(step) for step in path)
             yield diagnose("PIN215", document.span(path, key=True), path, field=field, hint=hint)
-    for index in range(len(experiment.groups)):
-        for field in ("percent", "slot", "ramp"):
-            path = ("spec", "groups", index, field)
-            if document.node(path) is not None:
-                where = document.span(path, key=True)
-                yield diagnose("PIN215", where, path, field=f"spec.groups[].{field}")
     mode_path: Path = ("spec", "route", "virtualService", "mode")
     mode = document.node(mode_path)
     if isinstance(mode, Scalar) and mode.text != "own":

@@ -73,12 +73,30 @@ class Version(NamedTuple):
     rewrite: Body | None
 
 
+class SlotBounds(NamedTuple):
+    """The part of the universe that a group owns, in percent; filled from `start` towards `end`."""
+
+    start: float
+    end: float
+
+
 class Group(NamedTuple):
-    """A named set of blocks of user hashes that is sent to one version."""
+    """A named set of users that is sent to one version: given by prefixes or by a share.
+
+    A share is `percent` of all users, or grows over the rungs of `ramp`.
+    """
 
     name: GroupName
     version: VersionName
     prefixes: tuple[str, ...]
+    percent: float | None = None
+    slot: SlotBounds | None = None
+    ramp: tuple[float, ...] = ()
+
+    @property
+    def by_share(self) -> bool:
+        """Whether the users are given by a share."""
+        return self.percent is not None or bool(self.ramp)
 
 
 class Fallback(NamedTuple):
@@ -138,6 +156,8 @@ class Output(NamedTuple):
     version_header: str
     vary: bool
     iter8_experiment: bool
+    tolerance: float
+    max_rules: int | None
 
 
 class Experiment(NamedTuple):
@@ -156,6 +176,7 @@ class Experiment(NamedTuple):
     groups: tuple[Group, ...]
     fallback: Fallback
     promotion: str | None
+    rotation: str | None
     output: Output
     extra: Body
 

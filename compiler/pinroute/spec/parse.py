@@ -29,6 +29,7 @@ Event = Any  # PyYAML's stubs take every mark for optional
 MAX_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_EXPANSION = 200_000
+CHARACTERS_PER_NODE = 64  # an alias of a long text weighs as much as one of many short ones
 # Reading a node costs two microseconds: what is within these limits is read in a second.
 MAX_NODES = 500_000
 MAX_DOCUMENTS = 10_000
@@ -177,7 +178,7 @@ class _Reader:
                 raise self.too_large(event, f"more than {MAX_NODES} values")
             if kind is ScalarEvent:
                 node: Node = self.scalar(event)
-                count, height = 1, 0
+                count, height = 1 + len(node.text) // CHARACTERS_PER_NODE, 0
                 anchor = event.anchor
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
                 start = (event.start_mark.line, event.start_mark.column)

@@ -15,7 +15,7 @@ def check_prefixes(document: Document, experiment: Experiment) -> Iterator[Diagn
     alphabet, digits = experiment.user_hash.alphabet, experiment.user_hash.digits
     sound: list[tuple[str, int, Path]] = []
     for number, group in enumerate(experiment.groups):
-        if not group.prefixes and document.node(("spec", "groups", number, "percent")) is None:
+        if not group.prefixes and not group.by_share:
             path: Path = ("spec", "groups", number)
             yield diagnose("PIN205", document.span((*path, "name")), path, group=group.name)
         for index, prefix in enumerate(group.prefixes):

@@ -22,6 +22,7 @@ from pinroute.spec.model import (
     Platform,
     Route,
     Service,
+    SlotBounds,
     UserHash,
     Version,
     VersionName,
@@ -52,6 +53,7 @@ def resolve(data: Fields, environment: Fields | None = None) -> Experiment:
         groups=tuple(_group(item) for item in spec.get("groups", ())),
         fallback=_fallback(spec.get("fallback", {}), baseline),
         promotion=spec.get("promotion", {}).get("strategy"),
+        rotation=spec.get("rotation", {}).get("key"),
         output=_output(spec.get("output", {})),
         extra={field: spec[field] for field in ITER8_FIELDS if field in spec},
     )
@@ -161,10 +163,14 @@ def _version(fields: Fields, namespace: str) -> Version:
 
 
 def _group(fields: Fields) -> Group:
+    slot = fields.get("slot")
     return Group(
         name=GroupName(fields["name"]),
         version=VersionName(fields["version"]),
         prefixes=tuple(fields.get("prefixes", ())),
+        percent=fields.get("percent"),
+        slot=SlotBounds(slot["from"], slot["to"]) if slot is not None else None,
+        ramp=tuple(fields.get("ramp", ())),
     )
 
 
@@ -187,4 +193,6 @@ def _output(fields: Fields) -> Output:
         version_header=fields.get("versionHeader", "version"),
         vary=fields.get("vary", True),
         iter8_experiment=fields.get("iter8Experiment", False),
+        tolerance=fields.get("tolerance", 0),
+        max_rules=fields.get("maxRules"),
     )

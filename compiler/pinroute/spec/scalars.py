@@ -15,11 +15,13 @@ Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
 _INTEGER = r"[-+]?(?:0|[1-9][0-9]*)"
 _FLOAT = r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,2})?"
 _SPECIAL_FLOAT = r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
-# Everything that one of the readers takes for a number: also 0b1, 0o7, 0x1f, 1_000, 1:20.
+# Everything that one of the readers takes for a number: also 0b1, 0O7, 0x1f, 1_000, 1:20.
 _NUMBER_TO_SOME = (
-    r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"
-    r"|(?:[0-9][0-9_]*)(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?)"
+    r"[-+]?(?:0[bB][01_]+|0[oO][0-7_]+|0[xX][0-9a-fA-F_]+|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"
+    r"|(?=\.?[0-9_])[0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9_]+)?)"
 )
+_DATE_TO_SOME = r"(?s)[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?"
+_SIGNS = {"=", "<<"}
 _TRUE = {"true", "True", "TRUE"}
 _FALSE = {"false", "False", "FALSE"}
 _NULL = {"", "~", "null", "Null", "NULL"}
@@ -34,6 +36,10 @@ def misread(text: str) -> str | None:
     if first in "0123456789+-.":
         if re.fullmatch(_NUMBER_TO_SOME, text) or re.fullmatch(_SPECIAL_FLOAT, text):
             return "a number"
+        if re.fullmatch(_DATE_TO_SOME, text):
+            return "a date"
+    elif text in _SIGNS:
+        return "an operator"
     elif len(text) <= 5 and text.lower() in _BOOLEAN_TO_SOME:
         return "a boolean"
     return None
@@ -59,7 +65,8 @@ def scalar_value(node: Scalar) -> str | int | float | bool | None:
         if re.fullmatch(_INTEGER, text):
             return int(text)
         if re.fullmatch(_FLOAT, text):
-            return float(text)
+            number = float(text)
+            return int(number) if number.is_integer() else number
     return text
 
 

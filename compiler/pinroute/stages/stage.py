@@ -63,6 +63,10 @@ def build_stage(
 
     `manifests` holds the InferenceService of each version that is given as a file.
     """
+    if any(group.by_share for group in experiment.groups):
+        from pinroute.stages.allocation import allocated
+
+        experiment = allocated(experiment, stage)
     universe = Universe(experiment.user_hash.alphabet, experiment.user_hash.digits)
     parts = parts_of(experiment, stage)
     naming = _naming(experiment)

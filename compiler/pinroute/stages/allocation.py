@@ -1,0 +1,288 @@
+"""Groups given by a share: their slots, and the prefixes that they have in a stage.
+
+Shares are of the universe, in expectation over uniformly distributed user hashes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
+from pinroute.spec.meaning import Spec
+from pinroute.spec.model import Experiment, Group, GroupName, SlotBounds
+from pinroute.table.allocate import Slot, closest, percent_of, place, units_of
+from pinroute.table.ranges import Range, block_range, cover
+from pinroute.table.rotate import rotated
+from pinroute.table.universe import Universe
+
+GRID = 4096  # slots that are chosen here begin and end on a grid of at least this fineness
+DECIMALS = 8
+
+
+class Plan(NamedTuple):
+    """The slots of the groups given by a share; `homeless` found no room."""
+
+    slots: Mapping[GroupName, Slot]
+    homeless: tuple[GroupName, ...]
+
+
+def universe_of(experiment: Experiment) -> Universe:
+    """Return the universe of an experiment's user hashes."""
+    return Universe(experiment.user_hash.alphabet, experiment.user_hash.digits)
+
+
+def exact(number: float) -> Fraction:
+    """Return a number as it was written."""
+    return Fraction(repr(number))
+
+
+def plan(experiment: Experiment) -> Plan:
+    """Give each group its slot: its own where it has one, else the first free place.
+
+    Free is what neither slots nor listed prefixes of other groups name.
+    """
+    universe = universe_of(experiment)
+    taken = [
+        block_range(universe, prefix)
+        for group in experiment.groups
+        for prefix in group.prefixes
+        if prefix and len(prefix) <= universe.digits and set(prefix) <= set(universe.alphabet)
+    ]
+    slots: dict[GroupName, Slot] = {}
+    for group in experiment.groups:
+        if group.by_share and group.slot is not None:
+            slots[group.name] = slot_of(universe, group.slot)
+            taken.append(slots[group.name].range)
+    homeless: list[GroupName] = []
+    for group in experiment.groups:
+        if group.by_share and group.slot is None:
+            found = place(universe, taken, _reserved(universe, group))
+            if found is None:
+                homeless.append(group.name)
+                continue
+            slots[group.name] = slot_of(universe, bounds_of(universe, found))
+            taken.append(slots[group.name].range)
+    return Plan(slots, tuple(homeless))
+
+
+def _reserved(universe: Universe, group: Group) -> int:
+    """Return the size of a slot for the largest share of a group, on the grid."""
+    largest = max([group.percent or 0, *group.ramp])
+    units = units_of(universe, exact(largest))
+    base = len(universe.alphabet)
+    step = universe.size
+    while step > 1 and universe.size // step < GRID:
+        step //= base
+    return max(-(-units // step) * step, step)
+
+
+def slot_of(universe: Universe, bounds: SlotBounds) -> Slot:
+    """Return the slot that bounds in percent name; it is filled from `start` on."""
+    start, end = (units_of(universe, exact(bound)) for bound in bounds)
+    return Slot(Range(min(start, end), max(start, end)), down=start > end)
+
+
+def bounds_of(universe: Universe, slot: Slot) -> SlotBounds:
+    """Return the bounds of a slot in percent, as they are written into a spec."""
+    start, end = (
+        round(float(percent_of(universe, units)), DECIMALS)
+        for units in (slot.range.start, slot.range.end)
+    )
+    return SlotBounds(end, start) if slot.down else SlotBounds(start, end)
+
+
+def share_of(group: Group, stage: str) -> float:
+    """Return the percentage of a group in a stage; in a ramp it is that of the rung reached."""
+    if stage.startswith("ramp-") and group.ramp:
+        rung = float(stage.removeprefix("ramp-"))
+        return max((share for share in group.ramp if share <= rung), default=0)
+    if group.percent is not None:
+        return group.percent
+    return max(group.ramp, default=0)
+
+
+def units_by_group(experiment: Experiment, stage: str, found: Plan) -> dict[GroupName, int]:
+    """Return how many user hashes each group given by a share has in a stage.
+
+    Within the tolerance, or as close as the budget of prefixes allows, the number is one
+    that few prefixes cover.
+    """
+    universe = universe_of(experiment)
+    output = experiment.output
+    wanted = {
+        group.name: units_of(universe, exact(share_of(group, stage)))
+        for group in experiment.groups
+        if group.name in found.slots
+    }
+
+    def within(tolerance: int) -> dict[GroupName, int]:
+        return {
+            name: closest(universe, found.slots[name], units, tolerance)
+            for name, units in wanted.items()
+        }
+
+    tolerance = units_of(universe, exact(output.tolerance))
+    chosen = within(tolerance)
+    if output.max_rules is None or _prefixes(universe, found, chosen) <= output.max_rules:
+        return chosen
+    low, high = tolerance, universe.size
+    while low + 1 < high:
+        middle = (low + high) // 2
+        if _prefixes(universe, found, within(middle)) <= output.max_rules:
+            high = middle
+        else:
+            low = middle
+    return within(high)
+
+
+def _prefixes(universe: Universe, found: Plan, chosen: Mapping[GroupName, int]) -> int:
+    return sum(
+        len(cover(universe, found.slots[name].part(units))) for name, units in chosen.items()
+    )
+
+
+def allocated(experiment: Experiment, stage: str) -> Experiment:
+    """Return the experiment with the prefixes of every group in a stage."""
+    found = plan(experiment)
+    universe = universe_of(experiment)
+    units = units_by_group(experiment, stage, found)
+
+    def prefixes(group: Group) -> tuple[str, ...]:
+        if group.name not in units:
+            return group.prefixes
+        blocks = cover(universe, found.slots[group.name].part(units[group.name]))
+        if experiment.rotation is None:
+            return tuple(blocks)
+        return tuple(sorted(rotated(universe, experiment.rotation, block) for block in blocks))
+
+    groups = tuple(group._replace(prefixes=prefixes(group)) for group in experiment.groups)
+    return experiment._replace(groups=groups)
+
+
+def check_allocation(spec: Spec) -> list[Diagnostic]:
+    """Return what is wrong with the shares, slots and ramps of an experiment."""
+    if not any(_has_share_fields(group) for group in spec.experiment.groups):
+        if spec.experiment.rotation is None:
+            return []
+        path: Path = ("spec", "rotation")
+        return [diagnose("PIN254", spec.document.span(path, key=True), path)]
+    return [*_fields(spec), *_overlaps(spec), *_room(spec), *_shares(spec)]
+
+
+def _has_share_fields(group: Group) -> bool:
+    return group.by_share or group.slot is not None
+
+
+def _fields(spec: Spec) -> Iterator[Diagnostic]:
+    document, experiment = spec
+    for index, group in enumerate(experiment.groups):
+        base: Path = ("spec", "groups", index)
+        if group.prefixes and _has_share_fields(group):
+            path = (*base, "prefixes")
+            yield diagnose("PIN247", document.span(path, key=True), path, group=group.name)
+        elif group.prefixes and experiment.rotation is not None:
+            path = ("spec", "rotation")
+            yield diagnose("PIN254", document.span(path, key=True), path)
+        elif group.slot is not None and not group.by_share:
+            path = (*base, "slot")
+            yield diagnose("PIN205", document.span(path, key=True), path, group=group.name)
+        for number, (before, after) in enumerate(zip(group.ramp, group.ramp[1:], strict=False), 1):
+            if after <= before:
+                path = (*base, "ramp", number)
+                yield diagnose("PIN253", document.span(path), path, after=after, before=before)
+
+
+def _overlaps(spec: Spec) -> Iterator[Diagnostic]:
+    """Find slots that share users with another slot, or with a listed prefix."""
+    document, experiment = spec
+    universe = universe_of(experiment)
+    owned: list[tuple[Range, GroupName, Path]] = []
+    for index, group in enumerate(experiment.groups):
+        base: Path = ("spec", "groups", index)
+        mine: list[tuple[Range, Path]] = []
+        if group.slot is not None:
+            mine.append((slot_of(universe, group.slot).range, (*base, "slot")))
+        elif not group.by_share:
+            mine += [
+                (block_range(universe, prefix), (*base, "prefixes", number))
+                for number, prefix in enumerate(group.prefixes)
+                if prefix
+                and len(prefix) <= universe.digits
+                and set(prefix) <= set(universe.alphabet)
+            ]
+        for part, path in mine:
+            for other, name, claim in owned:
+                # Two prefixes are compared where prefixes are.
+                if name != group.name and part.overlaps(other) and "slot" in (path[3], claim[3]):
+                    related = (Related(document.span(claim), f"group {name!r} owns them here"),)
+                    where = document.span(path)
+                    yield diagnose(
+                        "PIN248", where, path, related=related, group=group.name, rival=name
+                    )
+            owned.append((part, group.name, path))
+
+
+def _room(spec: Spec) -> Iterator[Diagnostic]:
+    document, experiment = spec
+    found = plan(experiment)
+    universe = universe_of(experiment)
+    shared = [group for group in experiment.groups if group.by_share]
+    for index, group in enumerate(experiment.groups):
+        base: Path = ("spec", "groups", index)
+        largest = max([group.percent or 0, *group.ramp])
+        if group.name in found.homeless:
+            path = (*base, "name")
+            yield diagnose(
+                "PIN250", document.span(path), path, group=group.name, share=f"{largest:g}"
+            )
+        elif group.by_share and group.slot is not None:
+            slot = found.slots[group.name]
+            if units_of(universe, exact(largest)) > slot.range.size:
+                path = (*base, "slot")
+                size = f"{float(percent_of(universe, slot.range.size)):g}"
+                yield diagnose(
+                    "PIN249",
+                    document.span(path),
+                    path,
+                    group=group.name,
+                    share=f"{largest:g}",
+                    size=size,
+                )
+        elif group.by_share and len(experiment.groups) > 1 and len(shared) > 1:
+            path = (*base, "name")
+            yield diagnose("PIN251", document.span(path), path, group=group.name)
+
+
+def _shares(spec: Spec) -> Iterator[Diagnostic]:
+    """Tell which shares the user hashes cannot express exactly, one finding a group."""
+    document, experiment = spec
+    universe = universe_of(experiment)
+    for index, group in enumerate(experiment.groups):
+        shares = [*([group.percent] if group.percent is not None else []), *group.ramp]
+        reached = [percent_of(universe, units_of(universe, exact(share))) for share in shares]
+        wrong = [
+            (f"{share:g}", f"{float(got):.6g}")
+            for share, got in zip(shares, reached, strict=True)
+            if got != exact(share)
+        ]
+        if wrong:
+            field = "percent" if group.percent is not None else "ramp"
+            path: Path = ("spec", "groups", index, field)
+            yield diagnose(
+                "PIN252",
+                document.span(path),
+                path,
+                group=group.name,
+                share=", ".join(share for share, _ in wrong),
+                reached=", ".join(got for _, got in wrong),
+                size=f"{universe.size:,}",
+            )
+
+
+def unpinned(experiments: Sequence[Experiment]) -> bool:
+    """Tell whether some group has no slot of its own yet."""
+    return any(
+        group.by_share and group.slot is None
+        for experiment in experiments
+        for group in experiment.groups
+    )

@@ -1,0 +1,88 @@
+"""Percentages to users: each group owns a slot of the universe and fills it from one end.
+
+Because a slot is nobody else's, editing, adding or removing a group moves no user of
+another; because a larger share holds the smaller one, a ramp moves no user twice.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from pinroute.table.ranges import Range, cover, joined
+from pinroute.table.universe import Universe
+
+
+class Slot(NamedTuple):
+    """A range of the universe that one group owns; `down`: it is filled from its end."""
+
+    range: Range
+    down: bool = False
+
+    def part(self, units: int) -> Range:
+        """Return the users of a group of `units` user hashes."""
+        if self.down:
+            return Range(self.range.end - units, self.range.end)
+        return Range(self.range.start, self.range.start + units)
+
+
+def units_of(universe: Universe, percent: Fraction) -> int:
+    """Return the number of user hashes that is closest to a percentage; halves go up."""
+    return int(percent * universe.size / 100 + Fraction(1, 2))
+
+
+def percent_of(universe: Universe, units: int) -> Fraction:
+    """Return the percentage that a number of user hashes is, exactly."""
+    return Fraction(100 * units, universe.size)
+
+
+def free_ranges(universe: Universe, taken: Sequence[Range]) -> list[Range]:
+    """Return what is left of the universe, in order."""
+    found: list[Range] = []
+    start = 0
+    for item in joined(taken):
+        if item.start > start:
+            found.append(Range(start, item.start))
+        start = max(start, item.end)
+    if start < universe.size:
+        found.append(Range(start, universe.size))
+    return found
+
+
+def place(universe: Universe, taken: Sequence[Range], units: int) -> Slot | None:
+    """Return a slot for a group that has none: the first free place that is large enough.
+
+    Of the places in a free range the best aligned one is taken, so that few prefixes
+    cover what the group fills. None if there is no room.
+    """
+    base = len(universe.alphabet)
+    size = 1
+    while size < units:
+        size *= base
+    while size >= 1:
+        for free in free_ranges(universe, taken):
+            start = -(-free.start // size) * size
+            if start + units <= free.end:
+                return Slot(Range(start, start + units))
+        size //= base
+    return None
+
+
+def closest(universe: Universe, slot: Slot, units: int, tolerance: int) -> int:
+    """Return the number of user hashes near `units` that the fewest prefixes cover.
+
+    At most `tolerance` away; of equally cheap ones the closest, then the smaller. Only
+    round numbers need to be tried: those with the most zeros at their ends.
+    """
+    low = max(0, units - tolerance)
+    high = min(slot.range.size, units + tolerance)
+    candidates = {min(units, high)}
+    step = 1
+    while step <= universe.size:
+        for count in (low, units, high):
+            down = count // step * step
+            candidates.update(near for near in (down, down + step) if low <= near <= high)
+        step *= len(universe.alphabet)
+    return min(
+        candidates,
+        key=lambda count: (len(cover(universe, slot.part(count))), abs(count - units), count),
+    )
