@@ -73,6 +73,8 @@ def go(text: str) -> str:
 @example("2024-01-01")
 @example("=")
 def test_what_some_reader_misreads_is_found(text: str) -> None:
+    if text in ("!", "&", "*"):  # which cannot stand plain
+        return
     readers = {"YAML 1.1": yaml_1_1(text), "YAML 1.2": yaml_1_2(text), "Go": go(text)}
     if any(kind != "str" for kind in readers.values()):
         assert misread(text) is not None, readers
@@ -107,7 +109,7 @@ def test_what_we_take_for_a_number_everybody_does(text: str) -> None:
     else:
         # YAML 1.1 wants a point and a signed exponent, and reads some integers in base 8 or 60.
         assert yaml_1_2(text) in ("int", "float")
-        assert found == (int(text) if type(found) is int else float(text))
+        assert found == (int(text) if text.lstrip("+-").isdecimal() else float(text))
         assert scalar_value(Scalar(text, False, (0, 0), (0, 0))) == text
 
 

@@ -6,6 +6,7 @@ import sys
 
 from pinroute.cli.exits import Exit, Misuse, Unwritable
 from pinroute.cli.plain import plain_call
+from pinroute.cli.terminal import err
 
 # Name -> what `pinroute --help` says about it, in the order of a user's day.
 COMMANDS = {
@@ -13,6 +14,8 @@ COMMANDS = {
     "validate": "Check specs without compiling them.",
     "compile": "Compile specs to Istio manifests.",
     "lookup": "Tell which version a user meets, and why.",
+    "impact": "Tell which users a change moves, before it is merged.",
+    "simulate": "Count users by version, as expected and in a file of hashes.",
     "stage": "Show or set the live stage of a spec.",
     "fmt": "Format specs; comments are kept.",
     "try": "Send every user hash through a real Envoy on this machine.",
@@ -27,18 +30,23 @@ def main(arguments: list[str] | None = None) -> None:
     """Run pinroute and exit; every error becomes a sentence and an exit code."""
     gc.disable()  # a short run makes no garbage worth collecting
     words = sys.argv[1:] if arguments is None else arguments
+    # A stream that whoever started us has closed takes everything and keeps nothing.
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     try:
         code = _run(words)
         sys.stdout.flush()
     except (Misuse, Unwritable) as error:
         code = _complain(str(error))
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
+        err("interrupted\n")
         code = Exit.INTERRUPTED
-    except BrokenPipeError:
-        # The reader went away, as `| head` does; say nothing, also not at shutdown.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader went away, as `| head` does: say nothing
+        _drop_output()
         code = Exit.NO
+    except OSError as error:  # the disk behind stdout is full, or the like
+        _drop_output()
+        code = _complain(f"cannot write {error.filename or 'stdout'}: {error.strerror or error}")
     except Exception as error:  # the last resort: a bug must not look like an answer
         code = _bug(error)
     sys.exit(code)
@@ -54,8 +62,13 @@ def _run(words: list[str]) -> int:
     return run(words)
 
 
+def _drop_output() -> None:
+    """Send what is left in the buffer nowhere, so that the interpreter does not try again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _complain(message: str) -> Exit:
-    sys.stderr.write(f"Error: {message}\n")
+    err(f"Error: {message}\n")
     return Exit.USAGE
 
 
@@ -65,6 +78,6 @@ def _bug(error: Exception) -> Exit:
 
         traceback.print_exc()
     name = type(error).__name__
-    sys.stderr.write(f"pinroute: this is a bug, please report it: {name}: {error}\n")
-    sys.stderr.write("(PINROUTE_DEBUG=1 shows where)\n")
+    err(f"pinroute: this is a bug, please report it: {name}: {error}\n")
+    err("(PINROUTE_DEBUG=1 shows where)\n")
     return Exit.BUG

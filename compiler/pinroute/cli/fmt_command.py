@@ -12,6 +12,7 @@ from pinroute.cli.options import input_options
 from pinroute.cli.report import exit_code, text
 from pinroute.cli.terminal import colours, err
 from pinroute.compilation import Source
+from pinroute.edit import CannotEdit
 
 
 @click.command(
@@ -32,10 +33,15 @@ from pinroute.compilation import Source
 )
 @input_options
 @click.option(
+    "--pin",
+    is_flag=True,
+    help="Also write the present slot of each group into the spec, so that no other edit moves its users.",
+)
+@click.option(
     "--check", is_flag=True, help="Write nothing; show what would change, exit 1 if anything."
 )
 def command(
-    files: tuple[str, ...], filenames: tuple[str, ...], recursive: bool, check: bool
+    files: tuple[str, ...], filenames: tuple[str, ...], recursive: bool, pin: bool, check: bool
 ) -> int:
     """Format specs."""
     sources, found = read_sources(files, filenames, recursive)
@@ -44,7 +50,7 @@ def command(
     changes: list[Drift] = []
     for source in sources:
         try:
-            change = _change(source)
+            change = _change(source, pin)
         except _Refused as refused:
             click.echo(f"{source.name}: left as it is: {refused}", err=True)
             code = Exit.USAGE
@@ -70,14 +76,16 @@ class _Refused(Exception):
     """A file that cannot be formatted."""
 
 
-def _change(source: Source) -> Drift:
+def _change(source: Source, pin: bool) -> Drift:
     from pathlib import Path
 
     from pinroute.formatting import CannotFormat, formatted
+    from pinroute.pinning import pinned
 
     try:
-        after = formatted(source.name, source.data)
-    except CannotFormat as error:
+        data = pinned(source).encode("utf-8", "surrogateescape") if pin else source.data
+        after = formatted(source.name, data)
+    except (CannotFormat, CannotEdit) as error:
         raise _Refused(str(error)) from None
     before = source.data.decode("utf-8", "surrogateescape")
     return Drift(Path(source.name), before, before if after is None else after)

@@ -75,10 +75,13 @@ def write(found: Sequence[Drift]) -> None:
         for item in found:
             if item.after is None:
                 continue
-            item.path.parent.mkdir(parents=True, exist_ok=True)
-            beside = item.path.with_name(f".{item.path.name}.{os.getpid()}.new")
-            ready.append((beside, item.path))
+            path = item.path.resolve() if item.path.is_symlink() else item.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+            ready.append((beside, path))
             beside.write_bytes(item.after.encode("utf-8", "surrogateescape"))
+            if item.before is not None:
+                beside.chmod(path.stat().st_mode)
         for beside, path in ready:
             beside.replace(path)
     finally:

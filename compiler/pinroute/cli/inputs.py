@@ -38,6 +38,9 @@ def read_sources(
 
 def read_source(name: str, found: list[Diagnostic]) -> Source | None:
     """Read one file; what goes wrong is added to `found`."""
+    if name == "-" and sys.stdin is None:
+        found.append(diagnose("PIN009", Span(STDIN), file=STDIN, problem="it is closed"))
+        return None
     if name == "-":
         return Source(STDIN, sys.stdin.buffer.read(MAX_BYTES + 1), _reader(""))
     try:

@@ -11,7 +11,7 @@ from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import read_source, read_sources
 from pinroute.cli.report import dumped, exit_code, loud, text
 from pinroute.cli.table import columns
-from pinroute.cli.terminal import colours, err
+from pinroute.cli.terminal import colours, err, out
 from pinroute.compilation import Compiled, UnknownStage, compile_specs
 from pinroute.diagnostics.nearest import did_you_mean
 from pinroute.lookup import Answer, look_up, look_up_many
@@ -84,7 +84,7 @@ def command(
         return _many(chosen[0], hashes)
     asked: list[str | None] = [*values, *([None] if absent else [])]
     answers = [answer for value in asked for one in chosen for answer in look_up(one, value)]
-    click.echo(_json(answers) if output == "json" else _text(answers), nl=False)
+    out(_json(answers) if output == "json" else _text(answers))
     return Exit.OK
 
 
@@ -94,7 +94,12 @@ def _chosen(experiments: tuple[Compiled, ...], name: str | None) -> list[Compile
         raise click.UsageError("the files hold no experiment")
     if name is not None and name not in names:
         raise click.UsageError(f"there is no experiment {name!r}: {did_you_mean(name, names)}")
-    return [one for one, own in zip(experiments, names, strict=True) if name in (None, own)]
+    chosen = [one for one, own in zip(experiments, names, strict=True) if name in (None, own)]
+    for one in chosen:
+        if not one.stages[0].tables:
+            own = one.checked.spec.experiment.name
+            raise click.UsageError(f"all routes of {own} are raw: none looks at the user hash")
+    return chosen
 
 
 def _many(compiled: Compiled, name: str) -> int:

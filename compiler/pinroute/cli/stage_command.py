@@ -5,14 +5,15 @@ from pathlib import Path
 
 import click
 
-from pinroute.cli.exits import Exit, Unwritable
+from pinroute.change import changes
+from pinroute.cli.exits import Exit, Misuse, Unwritable
 from pinroute.cli.folder import Drift, write
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import STDIN, read_sources
 from pinroute.cli.report import exit_code, loud, text
 from pinroute.cli.table import columns
 from pinroute.cli.terminal import colours, err
-from pinroute.compilation import Checked, load
+from pinroute.compilation import Checked, compile_specs, load
 from pinroute.diagnostics.nearest import did_you_mean
 from pinroute.edit import CannotEdit, with_stage
 from pinroute.spec.meaning import stage_names
@@ -52,6 +53,27 @@ def _experiments(filenames: tuple[str, ...], name: str | None) -> list[Checked]:
     ]
 
 
+def _goes_back(checked: Checked, before: str, after: str) -> bool:
+    """Tell whether a step down the ramp brings users back to the baseline.
+
+    Ending an experiment is a decision, not a step of its ramp.
+    """
+    spec = checked.spec.experiment
+    ramp = [stage for stage in stage_order(spec) if stage.startswith("ramp-")]
+    rising = ["observe", *ramp, "experiment"]
+    if not ramp or before not in rising or after not in rising:
+        return False
+    old, new = (
+        [
+            compiled
+            for compiled in compile_specs([checked.source], stage=stage).experiments
+            if compiled.checked.spec.experiment.name == spec.name
+        ]
+        for stage in (before, after)
+    )
+    return any(change.back for change in changes(old, new))
+
+
 @command.command("list", context_settings=SETTINGS, short_help="List the stages.")
 @click.option("-f", "--filename", "filenames", multiple=True, required=True, metavar="FILE")
 @click.option("--experiment", metavar="NAME", help="Only this experiment of the files.")
@@ -74,7 +96,10 @@ def list_stages(filenames: tuple[str, ...], experiment: str | None) -> int:
 @click.argument("stage")
 @click.option("-f", "--filename", "filenames", multiple=True, required=True, metavar="FILE")
 @click.option("--experiment", metavar="NAME", help="Which experiment, if the file holds several.")
-def set_stage(stage: str, filenames: tuple[str, ...], experiment: str | None) -> int:
+@click.option(
+    "--back", is_flag=True, help="Allow a lower rung of the ramp: users go back to the baseline."
+)
+def set_stage(stage: str, filenames: tuple[str, ...], experiment: str | None, back: bool) -> int:
     """Set spec.stage in the file; nothing else in it changes."""
     chosen = _experiments(filenames, experiment)
     if len(chosen) != 1:
@@ -84,6 +109,11 @@ def set_stage(stage: str, filenames: tuple[str, ...], experiment: str | None) ->
     names = stage_names(spec)
     if stage not in names:
         raise click.UsageError(f"{spec.name} has no stage {stage!r}: {did_you_mean(stage, names)}")
+    if not back and _goes_back(checked, names[spec.stage], names[stage]):
+        raise Misuse(
+            f"from {names[spec.stage]} to {names[stage]} users go back to the baseline; "
+            "a ramp goes forward: --back if that is meant"
+        )
     if checked.source.name == STDIN:
         raise click.UsageError("a stage can be set in a file only")
     try:

@@ -88,12 +88,19 @@ def destination_rules(experiment: Experiment) -> list[JsonObject]:
         declared = subsets.setdefault(where.host, [])
         if entry not in declared:
             declared.append(entry)
+    short = [host.split(".", 1)[0] for host in subsets]
+
+    def name(host: str) -> str:
+        """Return the host's first label, or all of it where that says which one is meant."""
+        label = host.split(".", 1)[0]
+        return label if short.count(label) == 1 else host
+
     return [
         {
             "apiVersion": experiment.environment.istio_api_version,
             "kind": "DestinationRule",
             "metadata": _metadata(
-                f"{experiment.name}-{host.split('.', 1)[0]}",
+                f"{experiment.name}-{name(host)}",
                 experiment.route.namespace,
                 labels(experiment),
                 {},

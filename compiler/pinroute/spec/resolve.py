@@ -62,9 +62,9 @@ def resolve(data: Fields, environment: Fields | None = None) -> Experiment:
 def _overlaid(under: Fields, over: Fields) -> dict[str, Any]:
     merged = dict(under)
     # The two platforms exclude each other: naming one replaces the other.
-    if "kserve" in over or "kfserving" in over:
-        merged.pop("kserve", None)
-        merged.pop("kfserving", None)
+    for one, other in (("kserve", "kfserving"), ("kfserving", "kserve")):
+        if one in over and other not in over:
+            merged.pop(other, None)
     for key, item in over.items():
         below = merged.get(key)
         merged[key] = (

@@ -1,0 +1,202 @@
+"""What a change does to users: who meets another version, who loses a route.
+
+Two compiled stages are compared, entry by entry of `route.http`, over every user hash.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from pinroute.compilation import Compiled
+from pinroute.istio.condition import HttpRequest, example, satisfies
+from pinroute.istio.routelist import RouteList
+from pinroute.stages.parts import Part
+from pinroute.table.difference import ABSENT
+from pinroute.table.history import comebacks
+from pinroute.table.impact import impact
+from pinroute.table.measure import Share
+from pinroute.table.table import Leaf, Table
+from pinroute.table.universe import Universe
+
+UNROUTED = "unrouted"
+WHOLE = Share(Fraction(1))
+NOBODY = Share(Fraction(0))
+
+
+class Change(NamedTuple):
+    """Some users of one route who meet another version than before.
+
+    `share` is the part of the universe; requests without a hash have share 0 and the
+    witness `<absent>`. `back` tells that they return to the baseline. `prefixes` is the
+    smallest set of disjoint prefixes that names the users.
+    """
+
+    experiment: str
+    host: str
+    route: str
+    before: str
+    after: str
+    share: Share
+    witness: str
+    back: bool
+    prefixes: tuple[str, ...]
+
+
+class Incomparable(Exception):
+    """The user hash itself has changed: nobody knows which old hash is which new one."""
+
+
+def changes(old: Iterable[Compiled], new: Iterable[Compiled]) -> list[Change]:
+    """Return what moves between two states, experiments matched by namespace and name.
+
+    An experiment that is only in the new state moves nobody: there was no rule before.
+    """
+    known = {_identity(compiled): compiled for compiled in new}
+    found: list[Change] = []
+    for before in old:
+        after = known.get(_identity(before))
+        found += _removed(before) if after is None else _changed(before, after)
+    return found
+
+
+def moved(found: Iterable[Change]) -> Share:
+    """Return the largest share of users that moves in any one route of any experiment."""
+    totals: dict[tuple[str, str, str], Fraction] = {}
+    for change in found:
+        key = (change.experiment, change.host, change.route)
+        totals[key] = totals.get(key, Fraction(0)) + change.share
+    return Share(max(totals.values(), default=Fraction(0)))
+
+
+def _identity(compiled: Compiled) -> tuple[str, str]:
+    experiment = compiled.checked.spec.experiment
+    return experiment.namespace or "default", experiment.name
+
+
+def _hosts(compiled: Compiled) -> tuple[str, ...]:
+    return compiled.checked.spec.experiment.route.hosts
+
+
+def _lost(compiled: Compiled, host: str, route: str, table: Table | None) -> Change:
+    name = compiled.checked.spec.experiment.name
+    witness = table.universe.first("") if table is not None else ABSENT
+    return Change(name, host, route, "routed", UNROUTED, WHOLE, witness, False, ())
+
+
+def _removed(compiled: Compiled) -> Iterator[Change]:
+    """Yield the loss of every host: without the VirtualService they answer 404."""
+    table = next(iter(compiled.stages[0].tables.values()), None)
+    for host in _hosts(compiled):
+        yield _lost(compiled, host, "", table)
+
+
+def _changed(before: Compiled, after: Compiled) -> Iterator[Change]:
+    hosts = [host.lower() for host in _hosts(after)]
+    for host in _hosts(before):
+        if host.lower() not in hosts:
+            table = next(iter(before.stages[0].tables.values()), None)
+            yield _lost(before, host, "", table)
+    kept = next((host for host in _hosts(before) if host.lower() in hosts), None)
+    if kept is None:
+        return
+    old, new = before.stages[0], after.stages[0]
+    for route in old.routes.routes():
+        request = next(
+            (
+                found
+                for item in old.routes.of_route(route)
+                if (found := example(item.condition, kept)) is not None
+            ),
+            None,
+        )
+        if request is None:
+            continue
+        taker = _route_of(new.routes, request)
+        table = old.tables.get(route)
+        if taker is None:
+            yield _lost(before, kept, route, table)
+        elif table is not None and taker in new.tables:
+            yield from _moves(before, after, kept, route, table, new.tables[taker])
+        elif table is not None:
+            # The route takes no part any more: everybody meets what the raw rule says.
+            yield _lost(before, kept, route, table)._replace(after=f"route {taker}")
+
+
+def _route_of(routes: RouteList, request: HttpRequest) -> str | None:
+    return next((item.route for item in routes.items if satisfies(item.condition, request)), None)
+
+
+def _moves(
+    before: Compiled, after: Compiled, host: str, route: str, old: Table, new: Table
+) -> Iterator[Change]:
+    experiment = after.checked.spec.experiment
+    old, new = _comparable(old, new, before, after)
+    for move in impact(old, new, _version):
+        yield Change(
+            experiment.name,
+            host,
+            route,
+            str(move.before),
+            str(move.after),
+            move.share,
+            move.witness,
+            move.after == experiment.baseline,
+            tuple(move.prefixes(new)),
+        )
+    first, second = _version(old.leaf(None)), _version(new.leaf(None))
+    if first != second:
+        back = second == experiment.baseline
+        yield Change(experiment.name, host, route, first, second, NOBODY, ABSENT, back, ())
+
+
+def _version(leaf: Leaf) -> str:
+    part = leaf.attribution
+    return part.version if isinstance(part, Part) else str(part)
+
+
+def _comparable(old: Table, new: Table, before: Compiled, after: Compiled) -> tuple[Table, Table]:
+    """Bring two tables to one universe: more digits only tell users apart more finely."""
+    first = before.checked.spec.experiment.user_hash
+    second = after.checked.spec.experiment.user_hash
+    if (first.source, first.alphabet) != (second.source, second.alphabet):
+        raise Incomparable(
+            f"the user hash of {after.checked.spec.experiment.name!r} is read differently: "
+            f"{first.source.kind} {first.source.name!r} of {first.alphabet!r}, "
+            f"now {second.source.kind} {second.source.name!r} of {second.alphabet!r}"
+        )
+    if old.universe.digits == new.universe.digits:
+        return old, new
+    if old.strict or new.strict:
+        raise Incomparable("userHash.digits has changed, and with strict no old hash is a new one")
+    universe = Universe(first.alphabet, max(old.universe.digits, new.universe.digits))
+    return old._replace(universe=universe), new._replace(universe=universe)
+
+
+def returns(states: Sequence[Compiled]) -> list[Change]:
+    """Return the users of an experiment's history who come back to a version they had left.
+
+    `states` are its compiled live stages, the oldest first. Only entries of `route.http`
+    that every state has are compared.
+    """
+    newest = states[-1]
+    found: list[Change] = []
+    for route in newest.stages[0].tables:
+        tables = [
+            state.stages[0].tables[route] for state in states if route in state.stages[0].tables
+        ]
+        universe = max((table.universe for table in tables), key=lambda item: item.digits)
+        for move in comebacks([table._replace(universe=universe) for table in tables], _version):
+            found.append(
+                Change(
+                    newest.checked.spec.experiment.name,
+                    _hosts(newest)[0],
+                    route,
+                    str(move.before),
+                    str(move.after),
+                    move.share,
+                    move.witness,
+                    True,
+                    tuple(move.prefixes(tables[-1]._replace(universe=universe))),
+                )
+            )
+    return found

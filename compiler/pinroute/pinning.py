@@ -1,0 +1,39 @@
+"""Slots written into a spec: from then on no edit of another group moves a group's users."""
+
+from pinroute.compilation import Source, load
+from pinroute.diagnostics import Path
+from pinroute.edit import CannotEdit, with_fields
+from pinroute.spec.model import Experiment
+from pinroute.stages.allocation import bounds_of, plan, universe_of
+
+
+def pinned(source: Source) -> str:
+    """Return the text of a file in which every group given by a share has its slot.
+
+    Nobody moves: what is written is what was computed. A file with errors comes back as
+    it was. Raises CannotEdit.
+    """
+    found = [
+        (checked.spec.document, _missing(checked.spec.experiment))
+        for checked in load([source]).experiments
+    ]
+    lacking = [(document, fields) for document, fields in found if fields]
+    if len(lacking) > 1:
+        raise CannotEdit(
+            "several experiments of one file lack slots; pin them in files of their own"
+        )
+    for document, fields in lacking:
+        return with_fields(document, fields)
+    return source.data.decode("utf-8-sig", "surrogateescape")
+
+
+def _missing(experiment: Experiment) -> dict[Path, str]:
+    """Return the slot of each group that lacks one, as text, by the path of the group."""
+    universe = universe_of(experiment)
+    slots = plan(experiment).slots
+    fields: dict[Path, str] = {}
+    for index, group in enumerate(experiment.groups):
+        if group.by_share and group.slot is None:
+            start, end = bounds_of(universe, slots[group.name])
+            fields["spec", "groups", index] = f"slot: {{from: {start:.12g}, to: {end:.12g}}}"
+    return fields
