@@ -21,12 +21,14 @@ from pinroute.platforms.companions import companions
 from pinroute.spec.load import load as load_file
 from pinroute.spec.meaning import Spec, check_meaning, not_built, stage_names
 from pinroute.spec.model import Body, VersionName
+from pinroute.spec.nodes import Document
 from pinroute.spec.resolve import resolve
 from pinroute.spec.scalars import value
 from pinroute.spec.shape import errors
 from pinroute.stages.stage import Stage, build_stage, stage_order
 
 Read = Callable[[str], bytes]
+CheckOthers = Callable[[Iterable[Document]], list[Diagnostic]]
 
 # What is known of a stage only after it was rendered.
 _OF_A_STAGE = frozenset({"PIN236", "PIN237"})
@@ -74,10 +76,10 @@ class Compiled(NamedTuple):
 
 
 class Specs(NamedTuple):
-    """What was read: experiments without errors, how many others there were, all findings."""
+    """What was read: experiments without errors, documents of other kinds, all findings."""
 
     experiments: tuple[Checked, ...]
-    others: int
+    others: tuple[Document, ...]
     diagnostics: tuple[Diagnostic, ...]
 
 
@@ -86,7 +88,7 @@ class Compilation(NamedTuple):
 
     experiments: tuple[Compiled, ...]
     diagnostics: tuple[Diagnostic, ...]
-    others: int = 0
+    others: tuple[Document, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -94,26 +96,35 @@ class Compilation(NamedTuple):
         return errors(self.diagnostics)
 
 
-def load(sources: Iterable[Source], environment: Source | None = None) -> Specs:
-    """Read and check specs; every finding of every file at once, in order."""
-    specs, texts = _load(sources, environment)
+def load(
+    sources: Iterable[Source],
+    environment: Source | None = None,
+    check_others: CheckOthers | None = None,
+) -> Specs:
+    """Read and check specs; every finding of every file at once, in order.
+
+    `check_others` looks at the documents of other kinds, which are left alone without it.
+    """
+    specs, texts = _load(sources, environment, check_others)
     return specs._replace(diagnostics=_standing(specs.diagnostics, texts, _OF_A_STAGE))
 
 
 def _load(
-    sources: Iterable[Source], environment: Source | None
+    sources: Iterable[Source], environment: Source | None, check_others: CheckOthers | None
 ) -> tuple[Specs, Mapping[str, str]]:
     """Return what was read with every finding, also ignored ones, and the texts by file."""
     found: list[Diagnostic] = []
     texts: dict[str, str] = {}
     overlay = _environment(environment, found) if environment is not None else None
     good: list[Checked] = []
-    others = 0
+    others: list[Document] = []
     for source in sources:
         loaded = load_file(source.name, source.data)
         texts[source.name] = loaded.text
         found += loaded.diagnostics
-        others += len(loaded.others)
+        others += loaded.others
+        if check_others is not None:
+            found += check_others(loaded.others)
         for kind, document in loaded.ours:
             if kind != "AffinityExperiment":
                 found += not_built(kind, document)
@@ -130,7 +141,7 @@ def _load(
             if not errors(wrong):
                 good.append(Checked(spec, source, _digest(data), manifests))
     found += _clashes(good)
-    return Specs(tuple(good), others, tuple(found)), texts
+    return Specs(tuple(good), tuple(others), tuple(found)), texts
 
 
 def compile_specs(
@@ -139,13 +150,14 @@ def compile_specs(
     environment: Source | None = None,
     stage: str | None = None,
     all_stages: bool = False,
+    check_others: CheckOthers | None = None,
 ) -> Compilation:
     """Compile every experiment of the sources.
 
     `stage` replaces the spec's own one; with `all_stages` every stage is rendered, not
     the live one only.
     """
-    specs, texts = _load(sources, environment)
+    specs, texts = _load(sources, environment, check_others)
     found = list(specs.diagnostics)
     compiled: list[Compiled] = []
     if not errors(found):

@@ -4,6 +4,7 @@ from pinroute.compilation import Source, load
 from pinroute.diagnostics import Path
 from pinroute.edit import CannotEdit, with_fields
 from pinroute.spec.model import Experiment
+from pinroute.spec.scalars import Value
 from pinroute.stages.allocation import bounds_of, plan, universe_of
 
 
@@ -27,13 +28,13 @@ def pinned(source: Source) -> str:
     return source.data.decode("utf-8-sig", "surrogateescape")
 
 
-def _missing(experiment: Experiment) -> dict[Path, str]:
-    """Return the slot of each group that lacks one, as text, by the path of the group."""
+def _missing(experiment: Experiment) -> dict[Path, Value]:
+    """Return the slot of each group that lacks one, by its path."""
     universe = universe_of(experiment)
     slots = plan(experiment).slots
-    fields: dict[Path, str] = {}
+    fields: dict[Path, Value] = {}
     for index, group in enumerate(experiment.groups):
         if group.by_share and group.slot is None:
             start, end = bounds_of(universe, slots[group.name])
-            fields["spec", "groups", index] = f"slot: {{from: {start:.12g}, to: {end:.12g}}}"
+            fields["spec", "groups", index, "slot"] = {"from": float(start), "to": float(end)}
     return fields

@@ -77,8 +77,12 @@ ALIKE: dict[type, st.SearchStrategy[Any]] = {
 SCALARS = st.one_of(*ALIKE.values())
 VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["name", "version", "prefix", "x", ""]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["name", "version", "prefix", "x", ""]), inner, max_size=3
+        )
+    ),
     max_leaves=4,
 )
 
@@ -128,7 +132,9 @@ def _mutate_once(draw: Draw, root: dict[str, Any]) -> None:
 def mutated(draw: Draw, document: dict[str, Any], most: int = 3) -> dict[str, Any]:
     """Return a copy of a document with a few random changes; it stays an object."""
     changed = copy.deepcopy(document)
-    for _ in range(draw(st.sampled_from([number for number in (1, 1, 0, 2, 3) if number <= most]))):
+    for _ in range(
+        draw(st.sampled_from([number for number in (1, 1, 0, 2, 3) if number <= most]))
+    ):
         _mutate_once(draw, changed)
     return changed
 

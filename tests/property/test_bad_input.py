@@ -105,7 +105,7 @@ Mutate = Callable[..., dict[str, Any]]
 
 
 def objects(text: str | bytes) -> list[Any]:
-    return list(yaml.load_all(text, Loader=yaml.CSafeLoader))  # noqa: S506  a safe one
+    return list(yaml.load_all(text, Loader=yaml.CSafeLoader))
 
 
 def read(name: str) -> bytes:
@@ -211,7 +211,9 @@ def test_damaged_bytes_are_answered(text: str, data: st.DataObject) -> None:
     check(raw[:at] + noise + raw[at + data.draw(st.integers(0, 3)) :])
 
 
-@given(st.binary(max_size=60) | st.text(st.sampled_from("{}[]:,-?&*!|>'\"%@# \n\tabc01"), max_size=40))
+@given(
+    st.binary(max_size=60) | st.text(st.sampled_from("{}[]:,-?&*!|>'\"%@# \n\tabc01"), max_size=40)
+)
 @settings(max_examples=MORE // 4)
 @example(b"")
 @example(b"\xff\xfe")
@@ -359,9 +361,7 @@ def test_a_failed_compile_writes_nothing(text: str, words: list[str], folder: Pa
 
 
 def written(folder: Path) -> dict[str, bytes]:
-    return {
-        os.fspath(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()
-    }
+    return {os.fspath(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @given(text=damaged(), words=st.sampled_from(OTHERS))

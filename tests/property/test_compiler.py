@@ -235,7 +235,9 @@ def cases(draw: st.DrawFn) -> Case:
     if fallback:
         spec["fallback"] = fallback
     numbers = [f"promote-v{number}" for number, _ in enumerate(names, 1)]
-    spec["stage"] = draw(st.sampled_from(["observe", "experiment", "experiment", "done", *numbers]))
+    spec["stage"] = draw(
+        st.sampled_from(["observe", "experiment", "experiment", "done", *numbers])
+    )
     if draw(st.booleans()):
         spec["promotion"] = {"strategy": "swap"}
     switches = ("ruleNames", "statPrefixes", "labels", "ports", "vary")

@@ -100,7 +100,7 @@ def check(
 
 def by_lists(width: int, outcomes: int) -> dict[Hashes, int]:
     """Every ordered first-match list of at most four items."""
-    items = [item for item in product(spans("01", width).values(), range(outcomes))]
+    items = list(product(spans("01", width).values(), range(outcomes)))
     best: dict[Hashes, int] = {}
     for length in range(5):
         for chosen in product(items, repeat=length):

@@ -159,7 +159,9 @@ def test_large_alphabets_and_long_hashes(
     tails = st.text(alphabet + "é", max_size=digits + 1)
     whole = st.text(alphabet, min_size=digits, max_size=digits)
     values = data.draw(st.lists(st.builds(str.__add__, heads, tails) | whole, max_size=20))
-    values += [(prefix + alphabet[-1] * digits)[:digits] for prefix in (i[0].prefix for i in items)]
+    values += [
+        (prefix + alphabet[-1] * digits)[:digits] for prefix in (i[0].prefix for i in items)
+    ]
     expected = [plan.naive(value) for value in values]
     assert list(leaf_numbers(plan.table(), values)) == expected
     assert [plan.table().number(value) for value in values] == expected

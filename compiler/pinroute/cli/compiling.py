@@ -59,8 +59,12 @@ def run(
 
 def _nothing(compilation: Compilation, names: Sequence[str]) -> Diagnostic:
     """Refuse an empty output: it means 'delete everything' to a controller that prunes."""
-    noun = "document" if compilation.others == 1 else "documents"
-    others = f", only {compilation.others} {noun} of other kinds" if compilation.others else ""
+    noun = "document" if len(compilation.others) == 1 else "documents"
+    others = (
+        f", only {len(compilation.others)} {noun} of other kinds"
+        if len(compilation.others)
+        else ""
+    )
     return diagnose("PIN015", Span(names[0] if names else STDIN), others=others)
 
 

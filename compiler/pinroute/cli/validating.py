@@ -2,6 +2,7 @@
 
 import sys
 
+from pinroute.checks.registry import check_virtual_services
 from pinroute.cli.exits import Unwritable
 from pinroute.cli.inputs import read_source, read_sources
 from pinroute.cli.report import FORMATS, counts, exit_code
@@ -24,7 +25,7 @@ def run(
     """Check specs; the parameters are those of the command."""
     sources, found = read_sources(files, filenames, recursive)
     overlay = read_source(environment, found) if environment is not None else None
-    compilation = compile_specs(sources, environment=overlay)
+    compilation = compile_specs(sources, environment=overlay, check_others=check_virtual_services)
     found = sorted([*found, *compilation.diagnostics])
     if output == "text":
         report = as_text(found, colours(sys.stdout) and output_file is None)

@@ -22,7 +22,7 @@ from pinroute.spec.nodes import Document, Mapping, Scalar, Sequence
 from pinroute.spec.scalars import scalar_value
 
 ACTIONS = ("route", "redirect", "directResponse")
-_ROUTE_FIELDS = frozenset(
+ROUTE_FIELDS = frozenset(
     [
         "authority",
         "corsPolicy",
@@ -48,7 +48,7 @@ _NOT_RAW = {
     "name": "the entry's own name is used",
     "delegate": "a delegate's rules are not known here",
 }
-_MATCH_FIELDS = frozenset(
+MATCH_FIELDS = frozenset(
     [
         "authority",
         "gateways",
@@ -190,10 +190,10 @@ def _raw(spec: Spec, path: Path) -> Iterator[Diagnostic]:
     if not isinstance(node, Mapping):
         return
     for name in node.entries:
-        if name not in _ROUTE_FIELDS or name in ("delegate", "name"):
+        if name not in ROUTE_FIELDS or name in ("delegate", "name"):
             inner = (*path, name)
             problem = _NOT_RAW.get(name, "Istio's HTTPRoute has no such field")
-            hint = "remove it" if name in _NOT_RAW else did_you_mean(name, _ROUTE_FIELDS)
+            hint = "remove it" if name in _NOT_RAW else did_you_mean(name, ROUTE_FIELDS)
             where = spec.document.span(inner, key=True)
             yield diagnose("PIN225", where, inner, hint=hint, field=name, problem=problem)
     if not any(name in node.entries for name in ACTIONS):
@@ -233,9 +233,9 @@ def _match(spec: Spec, path: Path) -> Iterator[Diagnostic]:
     for name, item in node.entries.items():
         inner = (*path, name)
         where = document.span(inner, key=True)
-        if name not in _MATCH_FIELDS:
+        if name not in MATCH_FIELDS:
             problem = "Istio's HTTPMatchRequest has no such field"
-            hint = did_you_mean(name, _MATCH_FIELDS)
+            hint = did_you_mean(name, MATCH_FIELDS)
             yield diagnose("PIN225", where, inner, hint=hint, field=name, problem=problem)
         elif name == "statPrefix":
             problem = "counters are named by output.statPrefixes"

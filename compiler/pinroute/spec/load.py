@@ -38,7 +38,7 @@ def load(file: str, data: bytes) -> Loaded:
         version, kind = _text(root, "apiVersion"), _text(root, "kind")
         if version is None and kind is None:
             found.append(diagnose("PIN112", document.span_of(root)))
-        elif kind not in KINDS and not (version or "").startswith(f"{GROUP}/"):
+        elif not _is_ours(version, kind):
             others.append(document)
         elif version is None or kind is None:
             found.append(_unsaid(document, "apiVersion" if version is None else "kind"))
@@ -60,6 +60,13 @@ def load(file: str, data: bytes) -> Loaded:
     if not documents and not errors(found):
         found.append(diagnose("PIN008", Span(file)))
     return Loaded(text, ours, others, found)
+
+
+def _is_ours(version: str | None, kind: str | None) -> bool:
+    """Tell whether a document is meant for us: other groups have a Metric, too."""
+    if version is not None and version.startswith(f"{GROUP}/"):
+        return True
+    return kind == "AffinityExperiment" or (version is None and kind in KINDS)
 
 
 def _unwrapped(documents: list[Document]) -> Iterator[Document]:

@@ -1,0 +1,106 @@
+"""Any VirtualService to the ordered list of its match items, as istiod walks it.
+
+`http` entries in order, in each the items of its `match` in order; an entry without a
+match is one item that takes every request. Nothing is dropped here: what istiod leaves
+out behind a catch-all is found by looking at the list.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pinroute.diagnostics import Path
+
+Fields = Mapping[str, Any]
+
+STRING_FIELDS = ("uri", "scheme", "method", "authority")
+MAP_FIELDS = ("headers", "withoutHeaders", "queryParams")
+PLACE_FIELDS = ("port", "gateways", "sourceLabels", "sourceNamespace")
+
+
+class MatchItem(NamedTuple):
+    """One alternative of one rule. `path` leads to it in the document of the VirtualService.
+
+    `residual` is the match without the one on `header`, the header that is looked at;
+    `value` is that one: a StringMatch, `{}` for presence, None where there is none.
+    """
+
+    rule: int
+    item: int
+    name: str
+    path: Path
+    residual: Fields
+    header: str
+    value: Fields | None
+
+
+class ReadRule(NamedTuple):
+    """One `http` entry: its fields, and its items."""
+
+    number: int
+    name: str
+    fields: Fields
+    path: Path
+    items: tuple[MatchItem, ...]
+
+    @property
+    def label(self) -> str:
+        """How the rule is called in messages: by its name, or by its place from 0."""
+        return repr(self.name) if self.name else f"#{self.number}"
+
+
+def read_rules(service: Fields, header: str | None = None) -> list[ReadRule]:
+    """Return the rules of a VirtualService; `header` is looked at, by default the busiest one."""
+    entries = _list(_mapping(service.get("spec")).get("http"))
+    key = (header or busiest_header(service) or "").lower()
+    rules: list[ReadRule] = []
+    for number, entry in enumerate(entries):
+        fields = _mapping(entry)
+        path: Path = ("spec", "http", number)
+        name = str(fields.get("name") or "")
+        matches = _list(fields.get("match"))
+        if matches:
+            items = tuple(
+                _item(number, index, _mapping(match), (*path, "match", index), key)
+                for index, match in enumerate(matches)
+            )
+        else:
+            items = (_item(number, 0, {}, path, key),)
+        rules.append(ReadRule(number, name, fields, path, items))
+    return rules
+
+
+def busiest_header(service: Fields) -> str | None:
+    """Return the header that most match items look at by prefix or exact value."""
+    found: Counter[str] = Counter()
+    for entry in _list(_mapping(service.get("spec")).get("http")):
+        for match in _list(_mapping(entry).get("match")):
+            for name, value in _mapping(_mapping(match).get("headers")).items():
+                if isinstance(value, dict) and ("prefix" in value or "exact" in value):
+                    found[str(name).lower()] += 1
+    return found.most_common(1)[0][0] if found else None
+
+
+def _item(rule: int, index: int, match: Fields, path: Path, header: str) -> MatchItem:
+    residual = {name: value for name, value in match.items() if name not in ("name", "statPrefix")}
+    headers = {str(name): value for name, value in _mapping(match.get("headers")).items()}
+    own = [name for name in headers if name.lower() == header]
+    value: Fields | None = None
+    # Two spellings of one header are two conditions: both stay where they are.
+    if len(own) == 1 and isinstance(headers[own[0]], dict):
+        value = _mapping(headers.pop(own[0]))
+    if headers:
+        residual["headers"] = {
+            name.lower() if len(own) < 2 else name: found for name, found in headers.items()
+        }
+    else:
+        residual.pop("headers", None)
+    return MatchItem(rule, index, str(match.get("name") or ""), path, residual, header, value)
+
+
+def _mapping(value: object) -> Fields:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,84 @@
+"""Setting the stage in a user's own text, and nothing else."""
+
+import pytest
+
+from pinroute.edit import CannotEdit, with_stage
+from pinroute.spec.parse import parse
+
+
+def edited(text: str, index: int = 0) -> str:
+    documents, found = parse("f", text)
+    assert found == []
+    return with_stage(documents[index], "promote-v2")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        # Block style, where there is a stage.
+        ("spec:\n  stage: done\n", "spec:\n  stage: promote-v2\n"),
+        ("spec:\n  a: 1\n  stage:   done   # é!\n", "spec:\n  a: 1\n  stage:   promote-v2   # é!\n"),
+        ("spec:\n  stage: 'done' # c\n", "spec:\n  stage: 'promote-v2' # c\n"),
+        ('spec:\n  "stage": "done"\n', 'spec:\n  "stage": "promote-v2"\n'),
+        ("spec:\n  stage:\n    done\n  b: 1\n", "spec:\n  stage:\n    promote-v2\n  b: 1\n"),
+        ("spec:\n  stage: !!str done\n  b: 1\n", "spec:\n  stage: promote-v2\n  b: 1\n"),
+        ("# é\r\nspec:\r\n  stage: done\r\n", "# é\r\nspec:\r\n  stage: promote-v2\r\n"),
+        ("spec: {stage: done, a: é}", "spec: {stage: promote-v2, a: é}"),
+        ("é: ü\nspec: {é: ü, stage: done}\n", "é: ü\nspec: {é: ü, stage: promote-v2}\n"),
+        ('{"spec": {"stage":"done"}}', '{"spec": {"stage":"promote-v2"}}'),
+        # Where there is none.
+        ("spec:\n  a: 1\n", "spec:\n  stage: promote-v2\n  a: 1\n"),
+        ("spec:\n\n  # about a\n  a: 1\n", "spec:\n\n  # about a\n  stage: promote-v2\n  a: 1\n"),
+        ("spec:\r\n  a: 1\r\n", "spec:\r\n  stage: promote-v2\r\n  a: 1\r\n"),
+        ("spec: # {why}\n  a: 1\n", "spec: # {why}\n  stage: promote-v2\n  a: 1\n"),
+        ("spec: &x\n  a: 1\n", "spec: &x\n  stage: promote-v2\n  a: 1\n"),
+        ("spec:\n  'a': 1\n", "spec:\n  'stage': 'promote-v2'\n  'a': 1\n"),
+        ("spec: {a: 1}\n", "spec: {stage: promote-v2, a: 1}\n"),
+        ("spec: { a: 1 } # c\n", "spec: { stage: promote-v2, a: 1 } # c\n"),
+        ("spec: {\n  a: 1\n}\n", "spec: {\n  stage: promote-v2, a: 1\n}\n"),
+        ("spec: {\r\n  a: 1\r\n}", "spec: {\r\n  stage: promote-v2, a: 1\r\n}"),
+        ('{"spec":{"a":1}}', '{"spec":{"stage": "promote-v2", "a":1}}'),
+        (
+            '{\n  "spec": {\n    "a": 1\n  }\n}\n',
+            '{\n  "spec": {\n    "stage": "promote-v2", "a": 1\n  }\n}\n',
+        ),
+        ("spec:\n  a: 1", "spec:\n  stage: promote-v2\n  a: 1"),
+        ("kind: x\nspec:\n    a: 1\n", "kind: x\nspec:\n    stage: promote-v2\n    a: 1\n"),
+    ],
+)
+def test_only_the_stage_changes(before: str, after: str) -> None:
+    assert edited(before) == after
+    assert edited(after) == after
+
+
+def test_the_right_one_of_several_documents() -> None:
+    text = "spec: {a: 1}\n---\n# second\nspec:\n  stage: done\n---\nspec: {stage: done}\n"
+    assert edited(text, 1) == text.replace("  stage: done", "  stage: promote-v2")
+    assert edited(text, 2) == text.replace("{stage: done}", "{stage: promote-v2}")
+    assert edited(text, 0) == text.replace("{a: 1}", "{stage: promote-v2, a: 1}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "spec: 1\n",
+        "spec: []\n",
+        "spec: {}\n",
+        "kind: x\n",
+        "spec: {stage: {a: 1}}\n",
+        "spec:\n  stage: |\n    done\n",
+        "spec:\n  stage: 'do\n    ne'\n",
+        # Shared with something else, which would change too.
+        "a: &a {stage: done}\nspec: *a\n",
+        "a: &a\n  x: 1\nspec: *a\n",
+        "a: &a\n  stage: done\nspec:\n  <<: *a\n",
+        "a: &a\n  x: 1\nspec:\n  <<: *a\n  b: 1\n",
+        "spec:\n  stage: &s done\n  b: *s\n",
+        # Unusual forms.
+        "spec:\n  ? a\n  : 1\n",
+        "spec:\n  stage:\n  b: 1\n",
+    ],
+)
+def test_what_cannot_be_edited_is_left_alone(text: str) -> None:
+    with pytest.raises(CannotEdit):
+        edited(text)
