@@ -17,14 +17,14 @@ try: $(TRY)/ready
 
 test: $(DEV)/ready lint
 	$(DEV)/bin/pytest --cov --cov-report=term \
-		tests/unit tests/docs tests/property tests/golden tests/cli tests/git tests/wheel tests/envoy
+		tests/unit tests/docs tests/property tests/golden tests/cli tests/git tests/wheel tests/envoy tests/conformance
 
 check: $(DEV)/ready lint
 	$(DEV)/bin/pytest -q tests/unit tests/golden tests/cli
 
 lint: $(DEV)/ready
-	$(DEV)/bin/ruff check compiler tests bench samples
-	$(DEV)/bin/ruff format --check compiler tests bench samples
+	$(DEV)/bin/ruff check compiler tests bench samples tools
+	$(DEV)/bin/ruff format --check compiler tests bench samples tools
 	$(DEV)/bin/mypy
 	$(DEV)/bin/lint-imports
 

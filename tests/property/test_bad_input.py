@@ -238,7 +238,7 @@ def test_damaged_structure_is_answered(
     check(text.encode())
 
 
-VALUES = [
+VALUES: list[Any] = [
     None, True, False, 0, 1, -1, 2.0, 0.5, 10**30, "", "x", "a b", "*", "%FOO%", "\n", "a\x00b",
     "1e5", "é", [], [None], [[]], ["x"], [{}], {}, {"x": None}, {"name": "x"}, {"prefix": 5},
 ]  # fmt: skip

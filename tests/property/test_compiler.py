@@ -208,7 +208,8 @@ def cases(draw: st.DrawFn) -> Case:
         "versions": versions,
         "baseline": draw(version_names),
     }
-    if groups or draw(st.booleans()):
+    empty = draw(st.booleans())
+    if groups or empty:
         spec["groups"] = list(groups.values())
     if kind == "claim" or draw(st.booleans()):
         spec["route"]["gateways"] = ["istio-system/public"]

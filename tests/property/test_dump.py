@@ -108,7 +108,7 @@ HARMLESS = set(string.ascii_letters + string.digits + "_./-")
 @given(OBJECTS)
 @settings(max_examples=MORE)
 def test_what_stays_plain_is_a_harmless_word(data: dict[str, Any]) -> None:
-    resolver = yaml.SafeLoader("")
+    resolver: Any = yaml.SafeLoader("")
     for event in scalars(dump(only_texts(data))):
         if event.style is None:
             word = event.value

@@ -24,7 +24,9 @@ def _words(command: str) -> st.SearchStrategy[list[str]]:
         value,
         st.sampled_from(["--", "-h", "--output=json", "-dX", "-ojson", "-Rf"]),
     ).map(lambda word: [word])
-    return st.lists(st.one_of(pair, single), max_size=6).map(lambda parts: sum(parts, []))
+    return st.lists(st.one_of(pair, single), max_size=6).map(
+        lambda parts: [word for part in parts for word in part]
+    )
 
 
 def _read_by_click(command: str, words: list[str]) -> dict[str, Any]:

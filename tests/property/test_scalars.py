@@ -30,7 +30,8 @@ TEXTS = (
 
 
 def yaml_1_1(text: str) -> str:
-    tag: str = yaml.SafeLoader("").resolve(yaml.ScalarNode, text, (True, False))
+    loader: Any = yaml.SafeLoader("")
+    tag: str = loader.resolve(yaml.ScalarNode, text, (True, False))
     return tag.rsplit(":", 1)[1]
 
 

@@ -1,9 +1,17 @@
 """Setting the stage in a user's own text, and nothing else."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import pytest
 
-from pinroute.edit import CannotEdit, with_stage
+from pinroute.edit import CannotEdit, with_fields, with_stage
 from pinroute.spec.parse import parse
+
+if TYPE_CHECKING:
+    from pinroute.diagnostics import Path
+    from pinroute.spec.scalars import Value
 
 
 def edited(text: str, index: int = 0) -> str:
@@ -17,7 +25,10 @@ def edited(text: str, index: int = 0) -> str:
     [
         # Block style, where there is a stage.
         ("spec:\n  stage: done\n", "spec:\n  stage: promote-v2\n"),
-        ("spec:\n  a: 1\n  stage:   done   # é!\n", "spec:\n  a: 1\n  stage:   promote-v2   # é!\n"),
+        (
+            "spec:\n  a: 1\n  stage:   done   # é!\n",
+            "spec:\n  a: 1\n  stage:   promote-v2   # é!\n",
+        ),
         ("spec:\n  stage: 'done' # c\n", "spec:\n  stage: 'promote-v2' # c\n"),
         ('spec:\n  "stage": "done"\n', 'spec:\n  "stage": "promote-v2"\n'),
         ("spec:\n  stage:\n    done\n  b: 1\n", "spec:\n  stage:\n    promote-v2\n  b: 1\n"),
@@ -82,3 +93,56 @@ def test_the_right_one_of_several_documents() -> None:
 def test_what_cannot_be_edited_is_left_alone(text: str) -> None:
     with pytest.raises(CannotEdit):
         edited(text)
+
+
+BLOCK = """\
+spec:
+  groups:
+  - name: a
+    version: v
+  - version: v
+"""
+BLOCK_AFTER = """\
+spec:
+  groups:
+  - name: a
+    slot: {from: 0, to: 12.5}
+    version: v
+  - slot: {from: 50, to: 100}
+    version: v
+"""
+FLOW = """\
+spec: {groups: [{name: a, version: v}, {
+  version: v}]}
+"""
+FLOW_AFTER = """\
+spec: {groups: [{name: a, slot: {from: 0, to: 12.5}, version: v}, {
+  slot: {from: 50, to: 100}, version: v}]}
+"""
+JSON = """\
+{"spec": {"groups": [{"name": "a"}, {
+  "b": 1}]}}
+"""
+JSON_AFTER = """\
+{"spec": {"groups": [{"slot": {"from": 0, "to": 12.5}, "name": "a"}, {
+  "slot": {"from": 50, "to": 100}, "b": 1}]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(BLOCK, BLOCK_AFTER), (FLOW, FLOW_AFTER), (JSON, JSON_AFTER)]
+)
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_several_fields_at_once(before: str, after: str, ending: str) -> None:
+    (document,), _ = parse("f", before.replace("\n", ending))
+    slots: dict[Path, Value] = {
+        ("spec", "groups", 0, "slot"): {"from": 0, "to": 12.5},
+        ("spec", "groups", 1, "slot"): {"from": 50.0, "to": 100},
+    }
+    assert with_fields(document, slots) == after.replace("\n", ending)
+
+
+def test_a_shared_object_gets_no_field() -> None:
+    (document,), _ = parse("f", "spec:\n- &a {name: a, b: 1}\n- *a\n")
+    with pytest.raises(CannotEdit):
+        with_fields(document, {("spec", 0, "slot"): 1})

@@ -102,7 +102,7 @@ def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     taken.write_text("mine")
     with pytest.raises(OSError, match="Not a directory"):
         drift(taken, {"a.yaml": OURS})
-    with pytest.raises(OSError, match="exist|directory"):
+    with pytest.raises(OSError, match=r"exist|directory"):
         write([Drift(taken / "a.yaml", None, OURS)])
     assert tree(tmp_path) == {"out": "mine"}
 
@@ -123,7 +123,7 @@ def test_one_that_cannot_be_written_leaves_all_as_they_were(tmp_path: Path) -> N
     bring(tmp_path, {"a.yaml": OURS})
     (tmp_path / "taken").write_text("mine")
     before = tree(tmp_path)
-    with pytest.raises(OSError, match="exist|directory"):
+    with pytest.raises(OSError, match=r"exist|directory"):
         write(
             [
                 Drift(tmp_path / "a.yaml", OURS, OURS + "new\n"),
@@ -158,7 +158,7 @@ def test_a_full_disk_leaves_all_files_as_they_were(tmp_path: Path) -> None:
     before = tree(tmp_path)
     ran = subprocess.run(
         [sys.executable, "-c", SCRIPT, tmp_path],
-        preexec_fn=small_files,  # noqa: PLW1509
+        preexec_fn=small_files,
         capture_output=True,
         text=True,
         check=False,
@@ -178,7 +178,11 @@ def test_a_difference_is_shown_as_git_does(tmp_path: Path) -> None:
     assert deleted == "--- a/out/a.yaml\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n"
     (tmp_path / "a.yaml").write_text("a\nb\n")
     done = subprocess.run(
-        ["patch", "-p2", "-d", tmp_path], input=changed, text=True, capture_output=True, check=False
+        ["patch", "-p2", "-d", tmp_path],
+        input=changed,
+        text=True,
+        capture_output=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.yaml").read_text() == "a\nc\n"

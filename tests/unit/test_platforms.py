@@ -75,7 +75,12 @@ def test_releases_that_are_not_supported(kind: str, version: str) -> None:
 
 @pytest.mark.parametrize(
     ("version", "numbers"),
-    [("0.16", (0, 16)), ("0.10.2", (0, 10)), ("01.02", (1, 2)), ("0." + "9" * 5000, (0, 999999999))],
+    [
+        ("0.16", (0, 16)),
+        ("0.10.2", (0, 10)),
+        ("01.02", (1, 2)),
+        ("0." + "9" * 5000, (0, 999999999)),
+    ],
 )
 def test_a_release_is_two_numbers(version: str, numbers: tuple[int, int]) -> None:
     assert release(version) == numbers
@@ -106,9 +111,7 @@ def version(
         ),
         (
             Platform("kserve", "0.16", "Knative"),
-            Address(
-                "gateway.knative.local", 8080, authority="flowers-predictor.ns.svc.my.domain"
-            ),
+            Address("gateway.knative.local", 8080, authority="flowers-predictor.ns.svc.my.domain"),
         ),
         (
             Platform("kserve", "0.10", "Knative"),

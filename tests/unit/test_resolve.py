@@ -156,7 +156,7 @@ def test_numbers_are_whole() -> None:
 
 
 def test_what_iter8_understands_is_handed_on() -> None:
-    extra = {"criteria": {"indicators": ["x"]}, "duration": {"intervalSeconds": 5}}
+    extra: Json = {"criteria": {"indicators": ["x"]}, "duration": {"intervalSeconds": 5}}
     assert resolved(**extra).extra == extra
 
 

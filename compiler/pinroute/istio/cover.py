@@ -103,14 +103,16 @@ def dead_items(items: Sequence[MatchItem]) -> Iterator[Dead]:
 
 
 def takes_everything(item: MatchItem) -> bool:
-    """Tell whether istiod takes an item for a catch-all, and drops what follows it."""
+    """Tell whether istiod takes an item for a catch-all everywhere, and drops what follows it."""
     if item.value is not None:
         return False
     residual = dict(item.residual)
     uri = residual.pop("uri", None)
     if isinstance(uri, dict) and uri and uri not in ({"prefix": "/"}, {"regex": ".*"}):
         return False
-    return not any(residual.get(name) for name in (*MAP_FIELDS, *STRING_FIELDS[1:]))
+    # At another port or gateway the item is not there at all.
+    conditions = (*MAP_FIELDS, *STRING_FIELDS[1:], *PLACE_FIELDS)
+    return not any(residual.get(name) for name in conditions)
 
 
 def _follows(narrow: Fields, wide: Fields) -> bool:

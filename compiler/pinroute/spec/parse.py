@@ -178,7 +178,7 @@ class _Reader:
                 raise self.too_large(event, f"more than {MAX_NODES} values")
             if kind is ScalarEvent:
                 node: Node = self.scalar(event)
-                count, height = 1 + len(node.text) // CHARACTERS_PER_NODE, 0
+                count, height = 1 + len(event.value) // CHARACTERS_PER_NODE, 0
                 anchor = event.anchor
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
                 start = (event.start_mark.line, event.start_mark.column)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from pinroute.table.ranges import Range, cover, joined
+from pinroute.table.ranges import Range, cost, joined
 from pinroute.table.universe import Universe
 
 
@@ -48,15 +48,18 @@ def free_ranges(universe: Universe, taken: Sequence[Range]) -> list[Range]:
     return found
 
 
-def place(universe: Universe, taken: Sequence[Range], units: int) -> Slot | None:
+def place(
+    universe: Universe, taken: Sequence[Range], units: int, *, aligned: bool = True
+) -> Slot | None:
     """Return a slot for a group that has none: the first free place that is large enough.
 
     Of the places in a free range the best aligned one is taken, so that few prefixes
-    cover what the group fills. None if there is no room.
+    cover what the group fills; without `aligned` the first one, which leaves no gaps.
+    None if there is no room.
     """
     base = len(universe.alphabet)
     size = 1
-    while size < units:
+    while aligned and size < units:
         size *= base
     while size >= 1:
         for free in free_ranges(universe, taken):
@@ -70,19 +73,24 @@ def place(universe: Universe, taken: Sequence[Range], units: int) -> Slot | None
 def closest(universe: Universe, slot: Slot, units: int, tolerance: int) -> int:
     """Return the number of user hashes near `units` that the fewest prefixes cover.
 
-    At most `tolerance` away; of equally cheap ones the closest, then the smaller. Only
-    round numbers need to be tried: those with the most zeros at their ends.
+    At most `tolerance` away; of equally cheap ones the closest, then the smaller. A
+    group that has users keeps some. More units never give fewer user hashes, so that a
+    ramp under one tolerance moves nobody back.
     """
-    low = max(0, units - tolerance)
-    high = min(slot.range.size, units + tolerance)
-    candidates = {min(units, high)}
+    # A slot that is filled downwards is one that is filled upwards, seen in a mirror.
+    fixed = universe.size - slot.range.end if slot.down else slot.range.start
+    low = fixed + max(min(1, units), units - tolerance)
+    high = fixed + min(slot.range.size, units + tolerance)
+    wanted = fixed + min(units, slot.range.size)
+    # Only round ends need to be tried: those with the most zeros.
+    candidates = {wanted}
     step = 1
     while step <= universe.size:
-        for count in (low, units, high):
-            down = count // step * step
+        for end in (low, wanted):
+            down = end // step * step
             candidates.update(near for near in (down, down + step) if low <= near <= high)
         step *= len(universe.alphabet)
-    return min(
+    return -fixed + min(
         candidates,
-        key=lambda count: (len(cover(universe, slot.part(count))), abs(count - units), count),
+        key=lambda end: (cost(universe, Range(fixed, end)), abs(end - wanted), end),
     )

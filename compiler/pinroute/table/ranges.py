@@ -69,6 +69,20 @@ def cover(universe: Universe, wanted: Range) -> list[str]:
     return found
 
 
+def cost(universe: Universe, wanted: Range) -> int:
+    """Return how many prefixes `cover` needs, without writing them down."""
+    base = len(universe.alphabet)
+    start, end = wanted
+    count = 0
+    while start < end:
+        # What stands out on both sides of the blocks that are one digit shorter.
+        head = min(-start % base, end - start)
+        tail = 0 if start + head == end else end % base
+        count += head + tail
+        start, end = (start + head) // base, (end - tail) // base
+    return count
+
+
 def joined(ranges: Iterable[Range]) -> list[Range]:
     """Return ranges in order, those that touch or overlap made one."""
     found: list[Range] = []
