@@ -29,6 +29,9 @@ class Refused(Exception):
 class Istiod:
     """A running `istiod-routes`: one question a line, one answer a line."""
 
+    Refused = Refused
+    gateway = GATEWAY
+
     def __init__(self, process: "subprocess.Popen[str]"):
         self._process = process
 

@@ -1,5 +1,6 @@
 """What we tell Envoy is what istiod tells it: every sample, every stage."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ ADDED = {"metadata", "decorator"}
 ADDED_TO_ACTION = {"maxGrpcTimeout", "retryPolicy", "hashPolicy", "maxStreamDuration"}
 
 
+def _beside(folder: Path) -> Callable[[str], bytes]:
+    return lambda name: (folder / name).read_bytes()
+
+
 def _every_stage() -> dict[str, Compiled]:
     found: dict[str, Compiled] = {}
     for file in sorted(SAMPLES.glob("*.yaml")):
-        source = Source(
-            file.name, file.read_bytes(), lambda name, at=file: (at.parent / name).read_bytes()
-        )  # type: ignore[misc]
+        source = Source(file.name, file.read_bytes(), _beside(file.parent))
         stages = {
             stage
             for compiled in compile_specs([source]).experiments

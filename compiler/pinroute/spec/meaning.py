@@ -13,6 +13,7 @@ from pinroute.spec.model import Experiment
 from pinroute.spec.nodes import Document, Mapping, Scalar
 from pinroute.spec.prefixes import check_prefixes
 from pinroute.spec.resolve import ALPHABETS, ITER8_FIELDS
+from pinroute.spec.scalars import plain_number
 
 
 class Spec(NamedTuple):
@@ -121,7 +122,7 @@ def _user_hash(spec: Spec) -> Iterator[Diagnostic]:
 def stage_names(experiment: Experiment) -> dict[str, str]:
     """Return every way to name a stage that is built, and the stage it names."""
     rungs = sorted({rung for group in experiment.groups for rung in group.ramp})
-    ramps = [f"ramp-{rung:g}" for rung in rungs]
+    ramps = [f"ramp-{plain_number(rung)}" for rung in rungs]
     names = {stage: stage for stage in ("observe", *ramps, "experiment")}
     for number, version in enumerate(experiment.versions, 1):
         names[f"promote-v{number}"] = f"promote-v{number}"

@@ -70,6 +70,15 @@ def scalar_value(node: Scalar) -> str | int | float | bool | None:
     return text
 
 
+def plain_number(number: float) -> str:
+    """Return a number in digits, all of them, without an exponent."""
+    text = repr(number).removesuffix(".0")
+    digits, exponent, power = text.partition("e-")
+    if not exponent:
+        return text
+    return f"{number:.{int(power) + len(digits.partition('.')[2])}f}"
+
+
 def value(node: Node) -> Value:
     """Return the plain data of a node: dictionaries, lists, text, numbers, booleans, None."""
     if isinstance(node, Scalar):

@@ -5,18 +5,19 @@ Shares are of the universe, in expectation over uniformly distributed user hashe
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
-from pinroute.spec.meaning import Spec
+from pinroute.spec.meaning import Spec, stage_names
 from pinroute.spec.model import Experiment, Group, GroupName, SlotBounds
 from pinroute.table.allocate import Slot, closest, percent_of, place, units_of
-from pinroute.table.ranges import Range, block_range, cover
+from pinroute.table.ranges import Range, block_range, cost, cover
 from pinroute.table.rotate import rotated
 from pinroute.table.universe import Universe
 
 GRID = 4096  # slots that are chosen here begin and end on a grid of at least this fineness
-DECIMALS = 8
+DECIMALS = 10  # of a percentage: enough for every place on the grid of binary, decimal and hex
 
 
 class Plan(NamedTuple):
@@ -39,8 +40,15 @@ def exact(number: float) -> Fraction:
 def plan(experiment: Experiment) -> Plan:
     """Give each group its slot: its own where it has one, else the first free place.
 
-    Free is what neither slots nor listed prefixes of other groups name.
+    Free is what neither slots nor listed prefixes of other groups name. Places are well
+    aligned; where the gaps between such leave somebody without a place, they stand side
+    by side.
     """
+    found = _plan(experiment, aligned=True)
+    return _plan(experiment, aligned=False) if found.homeless else found
+
+
+def _plan(experiment: Experiment, *, aligned: bool) -> Plan:
     universe = universe_of(experiment)
     taken = [
         block_range(universe, prefix)
@@ -56,24 +64,41 @@ def plan(experiment: Experiment) -> Plan:
     homeless: list[GroupName] = []
     for group in experiment.groups:
         if group.by_share and group.slot is None:
-            found = place(universe, taken, _reserved(universe, group))
+            found = _home(universe, taken, group, aligned=aligned)
             if found is None:
                 homeless.append(group.name)
                 continue
-            slots[group.name] = slot_of(universe, bounds_of(universe, found))
-            taken.append(slots[group.name].range)
+            slots[group.name] = found
+            taken.append(found.range)
     return Plan(slots, tuple(homeless))
 
 
-def _reserved(universe: Universe, group: Group) -> int:
-    """Return the size of a slot for the largest share of a group, on the grid."""
-    largest = max([group.percent or 0, *group.ramp])
-    units = units_of(universe, exact(largest))
-    base = len(universe.alphabet)
+def _home(
+    universe: Universe, taken: Sequence[Range], group: Group, *, aligned: bool
+) -> Slot | None:
+    """Return a free slot for the largest share of a group, one whose bounds can be written."""
+    units = units_of(universe, exact(largest_share(group)))
+    size = max(units, 1)
+    if aligned:
+        step = _step(universe)
+        size = -(-size // step) * step
+    # In a universe too large for its places to be written exactly, with room at both ends.
+    for more in (0, universe.size // 10**DECIMALS + 1):
+        found = place(universe, taken, size + more, aligned=aligned)
+        if found is None:
+            return None
+        slot = slot_of(universe, bounds_of(universe, found))
+        if slot.range.size >= max(units, 1):
+            return slot
+    return None
+
+
+def _step(universe: Universe) -> int:
+    """Return the size of a cell of the grid."""
     step = universe.size
     while step > 1 and universe.size // step < GRID:
-        step //= base
-    return max(-(-units // step) * step, step)
+        step //= len(universe.alphabet)
+    return step
 
 
 def slot_of(universe: Universe, bounds: SlotBounds) -> Slot:
@@ -83,12 +108,19 @@ def slot_of(universe: Universe, bounds: SlotBounds) -> Slot:
 
 
 def bounds_of(universe: Universe, slot: Slot) -> SlotBounds:
-    """Return the bounds of a slot in percent, as they are written into a spec."""
-    start, end = (
-        round(float(percent_of(universe, units)), DECIMALS)
-        for units in (slot.range.start, slot.range.end)
-    )
+    """Return the bounds of a slot in percent, as they are written into a spec.
+
+    They are rounded inwards: what a neighbour owns stays the neighbour's.
+    """
+    cells = 10**DECIMALS
+    start = float(Fraction(-(-percent_of(universe, slot.range.start) * cells // 1), cells))
+    end = float(Fraction(percent_of(universe, slot.range.end) * cells // 1, cells))
     return SlotBounds(end, start) if slot.down else SlotBounds(start, end)
+
+
+def largest_share(group: Group) -> float:
+    """Return the largest percentage that a group ever has."""
+    return max([group.percent or 0, *group.ramp])
 
 
 def share_of(group: Group, stage: str) -> float:
@@ -105,40 +137,72 @@ def units_by_group(experiment: Experiment, stage: str, found: Plan) -> dict[Grou
     """Return how many user hashes each group given by a share has in a stage.
 
     Within the tolerance, or as close as the budget of prefixes allows, the number is one
-    that few prefixes cover.
+    that few prefixes cover. The tolerance is one for all stages: with a tolerance of its
+    own, a higher rung could hold fewer users.
     """
     universe = universe_of(experiment)
     output = experiment.output
+    rising = [name for name in stage_names(experiment) if name.startswith("ramp-")]
     wanted = {
-        group.name: units_of(universe, exact(share_of(group, stage)))
-        for group in experiment.groups
-        if group.name in found.slots
+        name: _wanted(universe, experiment, name, found) for name in (*rising, "experiment", stage)
+    }
+    tolerance = int(exact(output.tolerance) * universe.size / 100)
+    if output.max_rules is not None:
+        tolerance = _wide_enough(universe, tuple(wanted.values()), tolerance, output.max_rules)
+    return {
+        name: closest(universe, slot, units, tolerance) for name, slot, units in wanted[stage]
     }
 
-    def within(tolerance: int) -> dict[GroupName, int]:
-        return {
-            name: closest(universe, found.slots[name], units, tolerance)
-            for name, units in wanted.items()
-        }
 
-    tolerance = units_of(universe, exact(output.tolerance))
-    chosen = within(tolerance)
-    if output.max_rules is None or _prefixes(universe, found, chosen) <= output.max_rules:
-        return chosen
-    low, high = tolerance, universe.size
+class _Wanted(NamedTuple):
+    """How many user hashes a group should have in a stage."""
+
+    group: GroupName
+    slot: Slot
+    units: int
+
+
+def _wanted(
+    universe: Universe, experiment: Experiment, stage: str, found: Plan
+) -> tuple[_Wanted, ...]:
+    return tuple(
+        _Wanted(
+            group.name, found.slots[group.name], units_of(universe, exact(share_of(group, stage)))
+        )
+        for group in experiment.groups
+        if group.name in found.slots
+    )
+
+
+@lru_cache(maxsize=16)
+def _wide_enough(
+    universe: Universe, stages: tuple[tuple[_Wanted, ...], ...], least: int, budget: int
+) -> int:
+    """Return the smallest tolerance with which no stage needs more prefixes than the budget.
+
+    Where no tolerance is large enough (fewer prefixes than groups) it is the largest.
+    """
+
+    def fits(tolerance: int) -> bool:
+        return all(
+            sum(
+                cost(universe, slot.part(closest(universe, slot, units, tolerance)))
+                for _, slot, units in stage
+            )
+            <= budget
+            for stage in stages
+        )
+
+    if fits(least):
+        return least
+    low, high = least, universe.size
     while low + 1 < high:
         middle = (low + high) // 2
-        if _prefixes(universe, found, within(middle)) <= output.max_rules:
+        if fits(middle):
             high = middle
         else:
             low = middle
-    return within(high)
-
-
-def _prefixes(universe: Universe, found: Plan, chosen: Mapping[GroupName, int]) -> int:
-    return sum(
-        len(cover(universe, found.slots[name].part(units))) for name, units in chosen.items()
-    )
+    return high
 
 
 def allocated(experiment: Experiment, stage: str) -> Experiment:
@@ -180,16 +244,18 @@ def _fields(spec: Spec) -> Iterator[Diagnostic]:
         if group.prefixes and _has_share_fields(group):
             path = (*base, "prefixes")
             yield diagnose("PIN247", document.span(path, key=True), path, group=group.name)
-        elif group.prefixes and experiment.rotation is not None:
-            path = ("spec", "rotation")
-            yield diagnose("PIN254", document.span(path, key=True), path)
-        elif group.slot is not None and not group.by_share:
-            path = (*base, "slot")
-            yield diagnose("PIN205", document.span(path, key=True), path, group=group.name)
         for number, (before, after) in enumerate(zip(group.ramp, group.ramp[1:], strict=False), 1):
             if after <= before:
                 path = (*base, "ramp", number)
                 yield diagnose("PIN253", document.span(path), path, after=after, before=before)
+        if group.percent is not None and group.ramp and group.percent < group.ramp[-1]:
+            path = (*base, "percent")
+            after, before = group.percent, group.ramp[-1]
+            yield diagnose("PIN253", document.span(path), path, after=after, before=before)
+    listed = any(group.prefixes and not _has_share_fields(group) for group in experiment.groups)
+    if experiment.rotation is not None and listed:
+        path = ("spec", "rotation")
+        yield diagnose("PIN254", document.span(path, key=True), path)
 
 
 def _overlaps(spec: Spec) -> Iterator[Diagnostic]:
@@ -197,6 +263,7 @@ def _overlaps(spec: Spec) -> Iterator[Diagnostic]:
     document, experiment = spec
     universe = universe_of(experiment)
     owned: list[tuple[Range, GroupName, Path]] = []
+    slots: list[tuple[Range, GroupName, Path]] = []
     for index, group in enumerate(experiment.groups):
         base: Path = ("spec", "groups", index)
         mine: list[tuple[Range, Path]] = []
@@ -211,25 +278,26 @@ def _overlaps(spec: Spec) -> Iterator[Diagnostic]:
                 and set(prefix) <= set(universe.alphabet)
             ]
         for part, path in mine:
-            for other, name, claim in owned:
-                # Two prefixes are compared where prefixes are.
-                if name != group.name and part.overlaps(other) and "slot" in (path[3], claim[3]):
+            # Two prefixes are compared where prefixes are.
+            for other, name, claim in owned if path[-1] == "slot" else slots:
+                if name != group.name and part.overlaps(other):
                     related = (Related(document.span(claim), f"group {name!r} owns them here"),)
                     where = document.span(path)
                     yield diagnose(
                         "PIN248", where, path, related=related, group=group.name, rival=name
                     )
             owned.append((part, group.name, path))
+            if path[-1] == "slot":
+                slots.append(owned[-1])
 
 
 def _room(spec: Spec) -> Iterator[Diagnostic]:
     document, experiment = spec
     found = plan(experiment)
     universe = universe_of(experiment)
-    shared = [group for group in experiment.groups if group.by_share]
     for index, group in enumerate(experiment.groups):
         base: Path = ("spec", "groups", index)
-        largest = max([group.percent or 0, *group.ramp])
+        largest = largest_share(group)
         if group.name in found.homeless:
             path = (*base, "name")
             yield diagnose(
@@ -248,7 +316,7 @@ def _room(spec: Spec) -> Iterator[Diagnostic]:
                     share=f"{largest:g}",
                     size=size,
                 )
-        elif group.by_share and len(experiment.groups) > 1 and len(shared) > 1:
+        elif group.by_share and len(experiment.groups) > 1:
             path = (*base, "name")
             yield diagnose("PIN251", document.span(path), path, group=group.name)
 
