@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from pinroute.checks.target import Target, header_blocks
+from pinroute.checks.target import Target, destinations, header_blocks
 from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
 from pinroute.istio.limits import header_name_problem, header_value_problem
-from pinroute.spec.nodes import Mapping, Scalar, Sequence
+from pinroute.spec.nodes import Mapping, Node, Scalar, at
 
 LEAKING = ("%ENVIRONMENT(", "%FILE_CONTENT(")
 FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "upgrade", "te"})
@@ -73,25 +73,24 @@ def names(target: Target) -> Iterator[Diagnostic]:
 def two_levels(target: Target) -> Iterator[Diagnostic]:
     """Find headers set by a rule and by its destination: the winner depends on their number."""
     document = target.document
-    for rule in target.rules:
-        routes = document.node((*rule.path, "route"))
-        count = len(routes.items) if isinstance(routes, Sequence) else 0
-        own = dict(_set_headers(target, rule.path))
-        for index in range(count):
-            for key, path in _set_headers(target, (*rule.path, "route", index)):
+    for number, entry in enumerate(target.entries):
+        base: Path = ("spec", "http", number)
+        own = dict(_set_headers(entry, base))
+        routes = destinations(entry) if own else []
+        for index, route in enumerate(routes):
+            for key, path in _set_headers(route, (*base, "route", index)):
                 if key not in own:
                     continue
                 side, name = key
                 authority = side == "request" and name in ("host", ":authority")
-                winner = "the rule" if authority or count > 1 else "the destination"
+                winner = "the rule" if authority or len(routes) > 1 else "the destination"
                 related = (Related(document.span(own[key], key=True), "the rule sets it here"),)
                 where = document.span(path, key=True)
                 yield diagnose("PIN307", where, path, related=related, name=name, winner=winner)
 
 
-def _set_headers(target: Target, path: Path) -> Iterator[tuple[tuple[str, str], Path]]:
+def _set_headers(node: Node, path: Path) -> Iterator[tuple[tuple[str, str], Path]]:
     for side in ("request", "response"):
-        inner = (*path, "headers", side, "set")
-        node = target.document.node(inner)
-        for name in node.entries if isinstance(node, Mapping) else ():
-            yield (side, name.lower()), (*inner, name)
+        entries = at(node, "headers", side, "set")
+        for name in entries.entries if isinstance(entries, Mapping) else ():
+            yield (side, name.lower()), (*path, "headers", side, "set", name)

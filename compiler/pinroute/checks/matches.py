@@ -8,7 +8,7 @@ from pinroute.diagnostics.nearest import did_you_mean
 from pinroute.istio.admission import MATCH_FIELDS
 from pinroute.istio.limits import header_name_problem
 from pinroute.istio.regex import regex_problem
-from pinroute.spec.nodes import Mapping, Node, Scalar, Sequence
+from pinroute.spec.nodes import Mapping, Node, Scalar, Sequence, at
 from pinroute.spec.scalars import misread, scalar_value
 
 KINDS = ("exact", "prefix", "regex")
@@ -152,7 +152,7 @@ def null_rules(target: Target) -> Iterator[Diagnostic]:
     document = target.document
     for rule in target.rules:
         path = (*rule.path, "match")
-        node = document.node(path)
+        node = at(target.entries[rule.number], "match")
         if is_null(node):
             becomes = "a rule without a match, which takes every request"
             yield diagnose(

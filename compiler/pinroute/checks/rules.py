@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from pinroute.checks.target import Target
+from pinroute.checks.target import Target, destinations
 from pinroute.diagnostics import Diagnostic, Path, diagnose
 from pinroute.diagnostics.nearest import did_you_mean
 from pinroute.istio.admission import ROUTE_FIELDS
 from pinroute.istio.limits import duration_problem, gateway_problem, host_problem
-from pinroute.spec.nodes import Mapping, Scalar, Sequence
+from pinroute.spec.nodes import Mapping, Scalar, Sequence, at
 from pinroute.spec.scalars import scalar_value
 
 ACTIONS = ("route", "redirect", "directResponse", "delegate")
@@ -31,10 +31,9 @@ def hosts(target: Target) -> Iterator[Diagnostic]:
                 "PIN313", document.span(path), path, noun="gateway", value=text, problem=problem
             )
     for rule in target.rules:
-        routes = document.node((*rule.path, "route"))
-        for index in range(len(routes.items) if isinstance(routes, Sequence) else 0):
+        for index, entry in enumerate(destinations(target.entries[rule.number])):
             path = (*rule.path, "route", index, "destination", "host")
-            node = document.node(path)
+            node = at(entry, "destination", "host")
             if isinstance(node, Scalar):
                 problem = host_problem(node.text, wildcard=False)
                 if problem is not None:
@@ -71,7 +70,7 @@ def actions(target: Target) -> Iterator[Diagnostic]:
     """Find rules that do nothing, or that say what Istio does not know."""
     document = target.document
     for rule in target.rules:
-        node = document.node(rule.path)
+        node = target.entries[rule.number]
         if not isinstance(node, Mapping):
             yield diagnose(
                 "PIN314",
@@ -99,8 +98,9 @@ def actions(target: Target) -> Iterator[Diagnostic]:
             yield diagnose(
                 "PIN314", document.span(rule.path), rule.path, rule=rule.label, problem=problem
             )
-        for path in ((*rule.path, "timeout"), (*rule.path, "retries", "perTryTimeout")):
-            duration = document.node(path)
+        for steps in (("timeout",), ("retries", "perTryTimeout")):
+            path: Path = (*rule.path, *steps)
+            duration = at(node, *steps)
             if isinstance(duration, Scalar):
                 problem_of_it = duration_problem(duration.text)
                 if problem_of_it is not None:
@@ -115,11 +115,11 @@ def weights(target: Target) -> Iterator[Diagnostic]:
     document = target.document
     for rule in target.rules:
         path: Path = (*rule.path, "route")
-        routes = document.node(path)
-        if not isinstance(routes, Sequence) or len(routes.items) < 2:
+        routes = destinations(target.entries[rule.number])
+        if len(routes) < 2:
             continue
         found: list[int] = []
-        for index, entry in enumerate(routes.items):
+        for index, entry in enumerate(routes):
             node = entry.entries.get("weight") if isinstance(entry, Mapping) else None
             number = scalar_value(node) if isinstance(node, Scalar) else 0
             inner = (*path, index, "weight")
@@ -130,7 +130,7 @@ def weights(target: Target) -> Iterator[Diagnostic]:
                 )
             else:
                 found.append(number)
-        if found and len(found) == len(routes.items):
+        if found and len(found) == len(routes):
             if sum(found) == 0:
                 problem = "all weights are 0"
                 yield diagnose(

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, cast
 
 from pinroute.diagnostics import Path
 from pinroute.istio.read import Fields, ReadRule, read_rules
-from pinroute.spec.nodes import Document, Mapping, Node, Scalar, Sequence
+from pinroute.spec.nodes import Document, Mapping, Node, Scalar, Sequence, at
 from pinroute.spec.scalars import value
 
 GROUP = "networking.istio.io/"
@@ -17,6 +17,7 @@ class Target(NamedTuple):
     document: Document
     service: Fields
     rules: tuple[ReadRule, ...]
+    entries: tuple[Node, ...]
 
     @property
     def on_mesh(self) -> bool:
@@ -40,7 +41,9 @@ def is_virtual_service(document: Document) -> bool:
 def target_of(document: Document) -> Target:
     """Return what the checks look at."""
     service = cast("dict[str, Any]", value(document.root))
-    return Target(document, service, tuple(read_rules(service)))
+    http = document.node(("spec", "http"))
+    entries = tuple(http.items) if isinstance(http, Sequence) else ()
+    return Target(document, service, tuple(read_rules(service)), entries)
 
 
 def string_matches(target: Target) -> Iterator[tuple[Path, str, Node | None]]:
@@ -63,24 +66,28 @@ def string_matches(target: Target) -> Iterator[tuple[Path, str, Node | None]]:
 
 def match_nodes(target: Target) -> Iterator[tuple[Path, Mapping]]:
     """Yield each match item that is an object, with its path."""
-    for number in range(len(target.rules)):
-        base: Path = ("spec", "http", number, "match")
-        node = target.document.node(base)
+    for number, entry in enumerate(target.entries):
+        node = at(entry, "match")
         if isinstance(node, Sequence):
             for index, item in enumerate(node.items):
                 if isinstance(item, Mapping):
-                    yield (*base, index), item
+                    yield ("spec", "http", number, "match", index), item
 
 
 def header_blocks(target: Target) -> Iterator[tuple[Path, Mapping]]:
     """Yield each `headers` object of rules and of their destinations, with its path."""
-    for number in range(len(target.rules)):
+    for number, entry in enumerate(target.entries):
         base: Path = ("spec", "http", number)
-        places = [base]
-        routes = target.document.node((*base, "route"))
-        if isinstance(routes, Sequence):
-            places += [(*base, "route", index) for index in range(len(routes.items))]
-        for place in places:
-            node = target.document.node((*place, "headers"))
+        own = at(entry, "headers")
+        if isinstance(own, Mapping):
+            yield (*base, "headers"), own
+        for index, route in enumerate(destinations(entry)):
+            node = at(route, "headers")
             if isinstance(node, Mapping):
-                yield (*place, "headers"), node
+                yield (*base, "route", index, "headers"), node
+
+
+def destinations(entry: Node) -> list[Node]:
+    """Return the destinations of a rule."""
+    routes = at(entry, "route")
+    return routes.items if isinstance(routes, Sequence) else []

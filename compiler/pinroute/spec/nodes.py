@@ -5,49 +5,110 @@ people count (from 1).
 """
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from pinroute.diagnostics import Path, Span
 
 Mark = tuple[int, int]
 
 
+class YamlMark(Protocol):
+    """A mark of PyYAML: kept as it is, and only looked at when a place is asked for."""
+
+    line: int
+    column: int
+
+
+def _place(mark: Mark | YamlMark) -> Mark:
+    return mark if isinstance(mark, tuple) else (mark.line, mark.column)
+
+
 class Scalar:
     """A scalar: its text, and whether it was written plain (without quotes)."""
 
-    __slots__ = ("end", "plain", "start", "tag", "text")
+    __slots__ = ("_end", "_start", "plain", "tag", "text")
 
-    def __init__(self, text: str, plain: bool, start: Mark, end: Mark, tag: str | None = None):
+    def __init__(
+        self,
+        text: str,
+        plain: bool,
+        start: Mark | YamlMark,
+        end: Mark | YamlMark,
+        tag: str | None = None,
+    ):
         self.text = text
         self.plain = plain
-        self.start = start
-        self.end = end
+        self._start = start
+        self._end = end
         self.tag = tag
 
+    @property
+    def start(self) -> Mark:
+        """Where it begins."""
+        return _place(self._start)
 
-class Sequence:
+    @property
+    def end(self) -> Mark:
+        """Where it ends, exclusive."""
+        return _place(self._end)
+
+
+class _Collection:
+    __slots__ = ("_end", "_start")
+
+    def __init__(self, start: Mark | YamlMark):
+        self._start = start
+        self._end = start
+
+    def finish(self, end: Mark | YamlMark) -> None:
+        """Note where it ends."""
+        self._end = end
+
+    @property
+    def start(self) -> Mark:
+        """Where it begins."""
+        return _place(self._start)
+
+    @property
+    def end(self) -> Mark:
+        """Where it ends, exclusive."""
+        return _place(self._end)
+
+
+class Sequence(_Collection):
     """A list of nodes."""
 
-    __slots__ = ("end", "items", "start")
+    __slots__ = ("items",)
 
-    def __init__(self, start: Mark):
+    def __init__(self, start: Mark | YamlMark):
+        super().__init__(start)
         self.items: list[Node] = []
-        self.start = start
-        self.end = start
 
 
-class Mapping:
+class Mapping(_Collection):
     """A mapping; `entries` keeps the order of the text, `keys` the place of each key."""
 
-    __slots__ = ("end", "entries", "keys", "start")
+    __slots__ = ("entries", "keys")
 
-    def __init__(self, start: Mark):
+    def __init__(self, start: Mark | YamlMark):
+        super().__init__(start)
         self.entries: dict[str, Node] = {}
         self.keys: dict[str, Scalar] = {}
-        self.start = start
-        self.end = start
 
 
 Node = Scalar | Sequence | Mapping
+
+
+def at(node: Node | None, *steps: str | int) -> Node | None:
+    """Return the node at some steps below another, None where there is none."""
+    for step in steps:
+        if isinstance(node, Mapping) and isinstance(step, str):
+            node = node.entries.get(step)
+        elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
+            node = node.items[step]
+        else:
+            return None
+    return node
 
 
 class Document:
@@ -97,5 +158,4 @@ class Document:
 
     def node(self, path: Path) -> Node | None:
         """Return the node at a path, None where there is none."""
-        steps = list(self.walk(path))
-        return steps[-1][0] if len(steps) == len(path) + 1 else None
+        return at(self.root, *path)

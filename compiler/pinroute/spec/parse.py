@@ -6,8 +6,8 @@ is counted, so that a small file can never become a large one in memory.
 """
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import yaml
 from yaml.events import (
@@ -18,6 +18,7 @@ from yaml.events import (
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
+    StreamEndEvent,
 )
 from yaml.reader import ReaderError
 
@@ -87,6 +88,7 @@ class _Reader:
         self.found: list[Diagnostic] = []
         # Each anchor's node, of how many nodes it is made, and how deeply they are nested.
         self.anchors: dict[str, tuple[Node, int, int]] = {}
+        self.extents: dict[int, tuple[int, int]] = {}
         self.expansion = 0
         self.nodes = 0
 
@@ -94,14 +96,15 @@ class _Reader:
         documents: list[Document] = []
         started = 0
         try:
-            events = _events(self.text)
-            for event in events:
-                if isinstance(event, DocumentStartEvent):
+            loader = _LOADER(self.text)
+            get = loader.get_event
+            while (kind := type(event := get())) is not StreamEndEvent:
+                if kind is DocumentStartEvent:
                     started += 1
                     if started > MAX_DOCUMENTS:
                         raise self.too_large(event, f"more than {MAX_DOCUMENTS} documents")
-                    self.anchors = {}
-                    root = self.compose(events)
+                    self.anchors, self.extents = {}, {}
+                    root = self.compose(get)
                     if not (isinstance(root, Scalar) and root.plain and root.text == ""):
                         documents.append(Document(self.file, len(documents), root, self.text))
         except _TooMuch as stop:
@@ -114,7 +117,7 @@ class _Reader:
         start, end = event.start_mark, event.end_mark
         return Span(self.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
-    def too_large(self, event: Event, problem: str) -> _TooMuch:
+    def too_large(self, event: Event, problem: str = f"more than {MAX_NODES} values") -> _TooMuch:
         return _TooMuch(diagnose("PIN011", self.place(event), problem=problem))
 
     def report(self, finding: Diagnostic) -> None:
@@ -164,87 +167,113 @@ class _Reader:
         place = Span(self.file, line, column, line, column + 1)
         return diagnose("PIN001", place, hint="remove it", problem=problem)
 
-    def compose(self, events: Iterator[Event]) -> Node:
+    def compose(self, get: Callable[[], Event]) -> Node:
         """Build one node from the events, without recursion."""
-        stack: list[tuple[Sequence | Mapping, str | None]] = []
-        keys: list[Scalar | None] = []
-        counts: list[int] = []
-        heights: list[int] = []
-        for event in events:
+        stack: list[tuple[Sequence | Mapping, Scalar | None, str | None]] = []
+        parent: Sequence | Mapping | None = None
+        key: Scalar | None = None
+        own_anchor: str | None = None
+        while True:
+            event = get()
             kind = type(event)
-            anchor: str | None = None
-            self.nodes += 1
-            if self.nodes > MAX_NODES:
-                raise self.too_large(event, f"more than {MAX_NODES} values")
             if kind is ScalarEvent:
-                node: Node = self.scalar(event)
-                count, height = 1 + len(event.value) // CHARACTERS_PER_NODE, 0
+                self.nodes += 1
+                if self.nodes > MAX_NODES:
+                    raise self.too_large(event)
+                if event.tag is None:
+                    plain = event.style is None or event.style == ""
+                    node: Node = Scalar(event.value, plain, event.start_mark, event.end_mark)
+                else:
+                    node = self.tagged(event)
                 anchor = event.anchor
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
-                start = (event.start_mark.line, event.start_mark.column)
-                if len(stack) >= MAX_DEPTH:
+                self.count(event)
+                if len(stack) + (parent is not None) >= MAX_DEPTH:
                     raise _TooMuch(diagnose("PIN006", self.place(event), limit=MAX_DEPTH))
-                self.check_tag(event)
-                stack.append(
-                    (
-                        Mapping(start) if kind is MappingStartEvent else Sequence(start),
-                        event.anchor,
-                    )
-                )
-                keys.append(None)
-                counts.append(1)
-                heights.append(1)
+                if event.tag is not None:
+                    self.check_tag(event)
+                if parent is not None:
+                    stack.append((parent, key, own_anchor))
+                mark = event.start_mark
+                parent = Mapping(mark) if kind is MappingStartEvent else Sequence(mark)
+                key, own_anchor = None, event.anchor
                 continue
             elif kind is MappingEndEvent or kind is SequenceEndEvent:
-                node, anchor = stack.pop()
-                node.end = (event.end_mark.line, event.end_mark.column)
-                keys.pop()
-                count, height = counts.pop(), heights.pop()
-                self.nodes -= 1  # its start was counted
+                node, anchor = cast("Sequence | Mapping", parent), own_anchor
+                node.finish(event.end_mark)
+                parent, key, own_anchor = stack.pop() if stack else (None, None, None)
             elif kind is AliasEvent:
-                known = self.anchors.get(event.anchor)
-                if known is None:
-                    problem = f"alias {event.anchor!r} has no anchor before it"
-                    hint = f"write the value out, or mark it with &{event.anchor} further up"
-                    place = self.place(event)
-                    raise _TooMuch(diagnose("PIN001", place, hint=hint, problem=problem))
-                node, count, height = known
-                if len(stack) + height > MAX_DEPTH:
-                    raise _TooMuch(diagnose("PIN006", self.place(event), limit=MAX_DEPTH))
-                self.expansion += count
-                if self.expansion > MAX_EXPANSION:
-                    raise _TooMuch(diagnose("PIN007", self.place(event), limit=MAX_EXPANSION))
+                self.count(event)
+                node, anchor = self.alias(event, len(stack) + (parent is not None)), None
             else:
                 continue
             if anchor is not None:
-                self.anchors[anchor] = (node, count, height)
-            if not stack:
+                self.anchors[anchor] = (node, *self.extent(node))
+            if parent is None:
                 return node
-            counts[-1] += count
-            heights[-1] = max(heights[-1], height + 1)
-            self.attach(stack[-1][0], keys, node)
-        raise AssertionError("the event stream ended inside a document")
+            if isinstance(parent, Sequence):
+                parent.items.append(node)
+            elif key is None:
+                if not isinstance(node, Scalar):
+                    raise _TooMuch(diagnose("PIN014", _span(self.file, node)))
+                key = node
+            else:
+                text = key.text
+                if text == "<<" or text in parent.keys:
+                    self.attach(parent, key, node)
+                else:
+                    parent.entries[text] = node
+                    parent.keys[text] = key
+                key = None
 
-    def attach(self, parent: Sequence | Mapping, keys: list[Scalar | None], node: Node) -> None:
-        if isinstance(parent, Sequence):
-            parent.items.append(node)
-            return
-        key = keys[-1]
-        if key is None:
-            if not isinstance(node, Scalar):
-                raise _TooMuch(diagnose("PIN014", _span(self.file, node)))
-            keys[-1] = node
-            return
-        keys[-1] = None
-        if key.text == "<<" and key.plain:
+    def count(self, event: Event) -> None:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise self.too_large(event)
+
+    def alias(self, event: Event, depth: int) -> Node:
+        known = self.anchors.get(event.anchor)
+        if known is None:
+            problem = f"alias {event.anchor!r} has no anchor before it"
+            hint = f"write the value out, or mark it with &{event.anchor} further up"
+            raise _TooMuch(diagnose("PIN001", self.place(event), hint=hint, problem=problem))
+        node, count, height = known
+        if depth + height > MAX_DEPTH:
+            raise _TooMuch(diagnose("PIN006", self.place(event), limit=MAX_DEPTH))
+        self.expansion += count
+        if self.expansion > MAX_EXPANSION:
+            raise _TooMuch(diagnose("PIN007", self.place(event), limit=MAX_EXPANSION))
+        return node
+
+    def extent(self, node: Node) -> tuple[int, int]:
+        """Return what a node with an anchor stands for: how many nodes, how deep.
+
+        Nodes that have an anchor themselves are known already, so that what aliases
+        share is looked at once.
+        """
+        known = self.extents.get(id(node))
+        if known is None:
+            if isinstance(node, Scalar):
+                known = (1 + len(node.text) // CHARACTERS_PER_NODE, 0)
+            else:
+                inner = node.items if isinstance(node, Sequence) else list(node.entries.values())
+                extents = [self.extent(item) for item in inner]
+                deepest = max((height for _, height in extents), default=0)
+                known = (1 + sum(count for count, _ in extents), 1 + deepest)
+            self.extents[id(node)] = known
+        return known
+
+    def attach(self, parent: Mapping, key: Scalar, node: Node) -> None:
+        text = key.text
+        if text == "<<" and key.plain:
             self.merge(parent, node)
-        elif key.text in parent.keys and getattr(parent.keys[key.text], "tag", None) != "<<":
-            before = parent.keys[key.text]
-            first = Related(_span(self.file, before), f"{key.text!r} is first given here")
-            self.report(diagnose("PIN005", _span(self.file, key), key=key.text, related=(first,)))
+        elif text in parent.keys and parent.keys[text].tag != "<<":
+            before = parent.keys[text]
+            first = Related(_span(self.file, before), f"{text!r} is first given here")
+            self.report(diagnose("PIN005", _span(self.file, key), key=text, related=(first,)))
         else:
-            parent.entries[key.text] = node
-            parent.keys[key.text] = key
+            parent.entries[text] = node
+            parent.keys[text] = key
 
     def merge(self, parent: Mapping, node: Node) -> None:
         """Take over what `<<` names; the mapping's own keys win over merged ones."""
@@ -259,14 +288,10 @@ class _Reader:
                     parent.entries[name] = item
                     parent.keys[name] = Scalar(key.text, key.plain, key.start, key.end, "<<")
 
-    def scalar(self, event: Event) -> Scalar:
-        start, end = event.start_mark, event.end_mark
-        plain = event.style is None or event.style == ""
-        tag = event.tag
-        if tag is not None:
-            self.check_tag(event)
-            plain = plain and tag not in _TEXT_TAGS
-        return Scalar(event.value, plain, (start.line, start.column), (end.line, end.column))
+    def tagged(self, event: Event) -> Scalar:
+        self.check_tag(event)
+        plain = (event.style is None or event.style == "") and event.tag not in _TEXT_TAGS
+        return Scalar(event.value, plain, event.start_mark, event.end_mark)
 
     def check_tag(self, event: Event) -> None:
         if event.tag not in _TEXT_TAGS and event.tag not in _PLAIN_TAGS:
@@ -276,12 +301,3 @@ class _Reader:
 
 def _span(file: str, node: Node) -> Span:
     return Document(file, 0, node, "").span_of(node)
-
-
-def _events(text: str) -> Iterator[Event]:
-    loader = _LOADER(text)
-    try:
-        while loader.check_event():
-            yield loader.get_event()
-    finally:
-        loader.dispose()

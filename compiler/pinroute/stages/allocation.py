@@ -137,72 +137,66 @@ def units_by_group(experiment: Experiment, stage: str, found: Plan) -> dict[Grou
     """Return how many user hashes each group given by a share has in a stage.
 
     Within the tolerance, or as close as the budget of prefixes allows, the number is one
-    that few prefixes cover. The tolerance is one for all stages: with a tolerance of its
-    own, a higher rung could hold fewer users.
+    that few prefixes cover, and no smaller than in the rungs before.
     """
     universe = universe_of(experiment)
     output = experiment.output
-    rising = [name for name in stage_names(experiment) if name.startswith("ramp-")]
-    wanted = {
-        name: _wanted(universe, experiment, name, found) for name in (*rising, "experiment", stage)
-    }
+    rungs = [name for name in stage_names(experiment) if name.startswith("ramp-")]
+    before = rungs[: rungs.index(stage)] if stage in rungs else rungs
     tolerance = int(exact(output.tolerance) * universe.size / 100)
-    if output.max_rules is not None:
-        tolerance = _wide_enough(universe, tuple(wanted.values()), tolerance, output.max_rules)
-    return {
-        name: closest(universe, slot, units, tolerance) for name, slot, units in wanted[stage]
-    }
+    chosen: tuple[int, ...] = (0,) * len(found.slots)
+    for name in (*before, stage):
+        wanted = tuple(
+            _Wanted(
+                found.slots[group.name], units_of(universe, exact(share_of(group, name))), least
+            )
+            for group, least in zip(_placed(experiment, found), chosen, strict=True)
+        )
+        chosen = _fitted(universe, wanted, tolerance, output.max_rules)
+    names = (group.name for group in _placed(experiment, found))
+    return dict(zip(names, chosen, strict=True))
+
+
+def _placed(experiment: Experiment, found: Plan) -> list[Group]:
+    return [group for group in experiment.groups if group.name in found.slots]
 
 
 class _Wanted(NamedTuple):
-    """How many user hashes a group should have in a stage."""
+    """How many user hashes a group should have, and how many it must."""
 
-    group: GroupName
     slot: Slot
     units: int
+    least: int
 
 
-def _wanted(
-    universe: Universe, experiment: Experiment, stage: str, found: Plan
-) -> tuple[_Wanted, ...]:
-    return tuple(
-        _Wanted(
-            group.name, found.slots[group.name], units_of(universe, exact(share_of(group, stage)))
-        )
-        for group in experiment.groups
-        if group.name in found.slots
-    )
+@lru_cache(maxsize=64)
+def _fitted(
+    universe: Universe, wanted: tuple[_Wanted, ...], tolerance: int, budget: int | None
+) -> tuple[int, ...]:
+    """Return a number of user hashes for each group, with the smallest tolerance that the budget allows.
 
-
-@lru_cache(maxsize=16)
-def _wide_enough(
-    universe: Universe, stages: tuple[tuple[_Wanted, ...], ...], least: int, budget: int
-) -> int:
-    """Return the smallest tolerance with which no stage needs more prefixes than the budget.
-
-    Where no tolerance is large enough (fewer prefixes than groups) it is the largest.
+    Where none is large enough (fewer prefixes than groups) it is the largest.
     """
 
-    def fits(tolerance: int) -> bool:
-        return all(
-            sum(
-                cost(universe, slot.part(closest(universe, slot, units, tolerance)))
-                for _, slot, units in stage
-            )
-            <= budget
-            for stage in stages
+    def within(tolerance: int) -> tuple[int, ...]:
+        return tuple(
+            closest(universe, slot, units, tolerance, least) for slot, units, least in wanted
         )
 
-    if fits(least):
-        return least
-    low, high = least, universe.size
+    def fits(chosen: tuple[int, ...]) -> bool:
+        parts = (slot.part(units) for (slot, _, _), units in zip(wanted, chosen, strict=True))
+        return budget is None or sum(cost(universe, part) for part in parts) <= budget
+
+    if fits(within(tolerance)):
+        return within(tolerance)
+    low, high = tolerance, universe.size
     while low + 1 < high:
         middle = (low + high) // 2
-        if fits(middle):
+        if fits(within(middle)):
             high = middle
         else:
             low = middle
-    return high
+    return within(high)
 
 
 def allocated(experiment: Experiment, stage: str) -> Experiment:

@@ -70,27 +70,27 @@ def place(
     return None
 
 
-def closest(universe: Universe, slot: Slot, units: int, tolerance: int) -> int:
+def closest(universe: Universe, slot: Slot, units: int, tolerance: int, least: int = 0) -> int:
     """Return the number of user hashes near `units` that the fewest prefixes cover.
 
-    At most `tolerance` away; of equally cheap ones the closest, then the smaller. A
-    group that has users keeps some. More units never give fewer user hashes, so that a
-    ramp under one tolerance moves nobody back.
+    At most `tolerance` away, at least `least`; of equally cheap ones the closest, then
+    the smaller. A group that has users keeps some. More units never give fewer user
+    hashes: under one tolerance a ramp moves nobody back.
     """
     # A slot that is filled downwards is one that is filled upwards, seen in a mirror.
     fixed = universe.size - slot.range.end if slot.down else slot.range.start
-    low = fixed + max(min(1, units), units - tolerance)
-    high = fixed + min(slot.range.size, units + tolerance)
-    wanted = fixed + min(units, slot.range.size)
+    low = max(least, min(1, units), units - tolerance)
+    high = max(least, min(slot.range.size, units + tolerance))
+    wanted = fixed + min(max(units, low), high)
     # Only round ends need to be tried: those with the most zeros.
     candidates = {wanted}
     step = 1
     while step <= universe.size:
-        for end in (low, wanted):
+        for end in (fixed + low, wanted):
             down = end // step * step
-            candidates.update(near for near in (down, down + step) if low <= near <= high)
+            candidates.update((down, down + step))
         step *= len(universe.alphabet)
     return -fixed + min(
-        candidates,
-        key=lambda end: (cost(universe, Range(fixed, end)), abs(end - wanted), end),
+        (end for end in candidates if fixed + low <= end <= fixed + high),
+        key=lambda end: (cost(universe, Range(fixed, end)), abs(end - fixed - units), end),
     )
