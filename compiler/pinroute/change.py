@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pinroute.compilation import Compiled
 from pinroute.istio.condition import HttpRequest, example, satisfies
 from pinroute.istio.routelist import RouteList
+from pinroute.spec.model import UserHash
 from pinroute.stages.parts import Part
 from pinroute.table.difference import ABSENT
 from pinroute.table.history import comebacks
@@ -51,10 +52,10 @@ def changes(old: Iterable[Compiled], new: Iterable[Compiled]) -> list[Change]:
 
     An experiment that is only in the new state moves nobody: there was no rule before.
     """
-    known = {_identity(compiled): compiled for compiled in new}
+    known = {identity(compiled): compiled for compiled in new}
     found: list[Change] = []
     for before in old:
-        after = known.get(_identity(before))
+        after = known.get(identity(before))
         found += _removed(before) if after is None else _changed(before, after)
     return found
 
@@ -68,7 +69,8 @@ def moved(found: Iterable[Change]) -> Share:
     return Share(max(totals.values(), default=Fraction(0)))
 
 
-def _identity(compiled: Compiled) -> tuple[str, str]:
+def identity(compiled: Compiled) -> tuple[str, str]:
+    """Return the namespace and name by which an experiment is known in two states."""
     experiment = compiled.checked.spec.experiment
     return experiment.namespace or "default", experiment.name
 
@@ -101,25 +103,23 @@ def _changed(before: Compiled, after: Compiled) -> Iterator[Change]:
         return
     old, new = before.stages[0], after.stages[0]
     for route in old.routes.routes():
-        request = next(
-            (
-                found
-                for item in old.routes.of_route(route)
-                if (found := example(item.condition, kept)) is not None
-            ),
-            None,
-        )
-        if request is None:
-            continue
-        taker = _route_of(new.routes, request)
         table = old.tables.get(route)
-        if taker is None:
-            yield _lost(before, kept, route, table)
-        elif table is not None and taker in new.tables:
-            yield from _moves(before, after, kept, route, table, new.tables[taker])
-        elif table is not None:
-            # The route takes no part any more: everybody meets what the raw rule says.
-            yield _lost(before, kept, route, table)._replace(after=f"route {taker}")
+        for taker in _takers(old.routes, new.routes, route, kept):
+            if taker is None:
+                yield _lost(before, kept, route, table)
+            elif table is not None and taker in new.tables:
+                yield from _moves(before, after, kept, route, table, new.tables[taker])
+            elif table is not None:
+                # The route takes no part any more: everybody meets what the raw rule says.
+                yield _lost(before, kept, route, table)._replace(after=f"route {taker}")
+
+
+def _takers(old: RouteList, new: RouteList, route: str, host: str) -> list[str | None]:
+    """Return the new routes that take a route's requests, None for nobody: one example a match."""
+    conditions = {id(item.condition): item.condition for item in old.of_route(route)}
+    requests = [example(condition, host) for condition in conditions.values()]
+    takers = [_route_of(new, request) for request in requests if request is not None]
+    return list(dict.fromkeys(takers))
 
 
 def _route_of(routes: RouteList, request: HttpRequest) -> str | None:
@@ -156,9 +156,8 @@ def _version(leaf: Leaf) -> str:
 
 def _comparable(old: Table, new: Table, before: Compiled, after: Compiled) -> tuple[Table, Table]:
     """Bring two tables to one universe: more digits only tell users apart more finely."""
-    first = before.checked.spec.experiment.user_hash
-    second = after.checked.spec.experiment.user_hash
-    if (first.source, first.alphabet) != (second.source, second.alphabet):
+    first, second = _user_hash(before), _user_hash(after)
+    if not _read_alike(first, second):
         raise Incomparable(
             f"the user hash of {after.checked.spec.experiment.name!r} is read differently: "
             f"{first.source.kind} {first.source.name!r} of {first.alphabet!r}, "
@@ -172,13 +171,38 @@ def _comparable(old: Table, new: Table, before: Compiled, after: Compiled) -> tu
     return old._replace(universe=universe), new._replace(universe=universe)
 
 
+def _user_hash(compiled: Compiled) -> UserHash:
+    return compiled.checked.spec.experiment.user_hash
+
+
+def _read_alike(one: UserHash, two: UserHash) -> bool:
+    """Tell whether two user hashes are the same text; header names have no case."""
+    sources = {
+        (source.kind, source.name.lower() if source.kind == "header" else source.name)
+        for source in (one.source, two.source)
+    }
+    return len(sources) == 1 and one.alphabet == two.alphabet
+
+
+def _same_users(one: UserHash, two: UserHash) -> bool:
+    """Tell whether it is known which hash of one state is which hash of the other."""
+    finer = one.digits != two.digits and (one.strict or two.strict)
+    return _read_alike(one, two) and not finer
+
+
 def returns(states: Sequence[Compiled]) -> list[Change]:
     """Return the users of an experiment's history who come back to a version they had left.
 
-    `states` are its compiled live stages, the oldest first. Only entries of `route.http`
-    that every state has are compared.
+    `states` are its compiled live stages, the oldest first, from the last change of the
+    user hash on: nobody knows which hash of before is which one of now. Only entries of
+    `route.http` that the newest state has are compared.
     """
     newest = states[-1]
+    own = _user_hash(newest)
+    strange = [
+        number for number, state in enumerate(states) if not _same_users(_user_hash(state), own)
+    ]
+    states = states[strange[-1] + 1 :] if strange else states
     found: list[Change] = []
     for route in newest.stages[0].tables:
         tables = [

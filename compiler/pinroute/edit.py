@@ -9,7 +9,7 @@ from collections.abc import Mapping as Fields
 from pinroute.diagnostics import Path
 from pinroute.spec.nodes import Document, Mapping, Scalar
 from pinroute.spec.parse import parse
-from pinroute.spec.scalars import Value, value
+from pinroute.spec.scalars import Value, plain_number, value
 
 
 class CannotEdit(Exception):
@@ -79,7 +79,9 @@ def _written(new: Value, quote: str) -> str:
     if isinstance(new, dict):
         inner = (f"{quote}{key}{quote}: {_written(item, quote)}" for key, item in new.items())
         return "{" + ", ".join(inner) + "}"
-    return f"{quote}{new}{quote}" if isinstance(new, str) else f"{new:.12g}"
+    if isinstance(new, float):
+        return plain_number(new)
+    return f"{quote}{new}{quote}" if isinstance(new, str) else f"{new}"
 
 
 def _checked(document: Document, lines: list[str], edited: Collection[Path]) -> str:

@@ -5,11 +5,15 @@ the same thing, which compilation has proved equal.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pinroute.compilation import Compiled
 from pinroute.istio.emit import grouped
+from pinroute.istio.evaluate import Call, taker
+from pinroute.istio.read import MatchItem, ReadRule, busiest_header, read_rules
 from pinroute.istio.routelist import Item, first, holds
+from pinroute.spec.nodes import Document
+from pinroute.spec.scalars import value as plain
 from pinroute.stages.parts import MALFORMED, NO_HASH, UNASSIGNED, Part
 from pinroute.stages.stage import Stage
 from pinroute.table.bulk import leaf_numbers
@@ -50,6 +54,67 @@ def look_up(compiled: Compiled, value: str | None) -> Iterator[Answer]:
             destination=_destination(item),
             why=_why(stage, part, value),
         )
+
+
+def look_up_service(document: Document, header: str | None, value: str | None) -> Answer:
+    """Return what a value meets in any VirtualService, at '/' of its first host.
+
+    `header` carries the hash; by default it is the header that most matches look at.
+    """
+    service = cast("dict[str, Any]", plain(document.root))
+    metadata, spec = service.get("metadata") or {}, service.get("spec") or {}
+    key = (header or busiest_header(service) or "").lower()
+    hosts, gateways = spec.get("hosts") or [""], spec.get("gateways") or ["mesh"]
+    namespace = str(metadata.get("namespace", "default"))
+    gateway = str(gateways[0])
+    if "/" not in gateway and gateway != "mesh":
+        gateway = f"{namespace}/{gateway}"
+    call = Call(
+        host=str(hosts[0]).replace("*", "any", 1),
+        headers={key: (value,)} if value is not None and key else {},
+        gateway=gateway,
+    )
+    rules = read_rules(service, key)
+    item = taker(rules, call, namespace=namespace)
+    name = f"VirtualService {namespace}/{metadata.get('name', '')}"
+    if item is None:
+        return Answer(value, name, "", "", "", "", "404", "no rule takes the request")
+    rule = rules[item.rule]
+    version = ""
+    for route in rule.fields.get("route") or ():
+        headers = ((route.get("headers") or {}).get("response") or {}).get("set") or {}
+        version = version or str(headers.get("version", ""))
+    return Answer(
+        value=value,
+        experiment=name,
+        route="",
+        group="",
+        version=version,
+        rule=rule.name or f"http[{rule.number}]",
+        destination=_destinations(rule),
+        why=_why_taken(item),
+    )
+
+
+def _destinations(rule: ReadRule) -> str:
+    for action in ("redirect", "directResponse", "delegate"):
+        if action in rule.fields:
+            return action
+    shown = [
+        str((route.get("destination") or {}).get("host", ""))
+        + (f" ({route['weight']})" if len(rule.fields["route"]) > 1 else "")
+        for route in rule.fields.get("route") or ()
+    ]
+    return ", ".join(shown)
+
+
+def _why_taken(item: MatchItem) -> str:
+    if item.value is None:
+        return "the rule does not look at the hash"
+    if not item.value:
+        return f"{item.header} is present"
+    kind, text = next(iter(item.value.items()))
+    return f"{item.header} matches {kind} {text!r}"
 
 
 def look_up_many(compiled: Compiled, values: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ COMMANDS = {
     "impact": "Tell which users a change moves, before it is merged.",
     "simulate": "Count users by version, as expected and in a file of hashes.",
     "stage": "Show or set the live stage of a spec.",
+    "stick": "Turn the weighted split of a VirtualService into a sticky one.",
     "fmt": "Format specs; comments are kept.",
     "try": "Send every user hash through a real Envoy on this machine.",
     "explain": "Explain a finding or a field of the spec.",

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import click
 
-from pinroute.change import Change, Incomparable, changes, moved, returns
+from pinroute.change import Change, Incomparable, changes, identity, moved, returns
 from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.impact_report import FORMATS
@@ -24,9 +24,12 @@ class _Percent(click.ParamType[Fraction]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> Fraction:
         try:
-            return Fraction(str(value).removesuffix("%")) / 100
+            share = Fraction(str(value).removesuffix("%")) / 100
         except (ValueError, ZeroDivisionError):
             self.fail(f"{value!r} is no percentage such as 5%", param, ctx)
+        if not 0 <= share <= 1:
+            self.fail(f"{value!r} is not between 0% and 100%", param, ctx)
+        return share
 
 
 @click.command(
@@ -118,15 +121,15 @@ def _compiled(name: str, recursive: bool, stage: str | None) -> tuple[Compiled, 
 
 
 def _through(path: str) -> list[Change]:
-    """Compile every state that git knows of a file; a broken one is told and passed over."""
-    states: dict[str, list[Compiled]] = {}
-    for revision, source in [
-        *history(path),
-        *[("now", item) for item in read_side(path, False)[0]],
-    ]:
+    """Compile every state that git knows of a file; a broken old one is told and passed over."""
+    now = _compiled(path, False, None)
+    found: list[Compiled] = []
+    for revision, source in history(path):
         compilation = compile_specs([source])
         if compilation.failed:
             err(f"{revision}: passed over, it does not compile\n")
-        for compiled in compilation.experiments:
-            states.setdefault(compiled.checked.spec.experiment.name, []).append(compiled)
-    return [change for found in states.values() for change in returns(found)]
+        found += compilation.experiments
+    states: dict[tuple[str, str], list[Compiled]] = {}
+    for compiled in (*found, *now):
+        states.setdefault(identity(compiled), []).append(compiled)
+    return [change for known in states.values() for change in returns(known)]

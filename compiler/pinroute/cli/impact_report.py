@@ -19,9 +19,15 @@ def sentence(found: Sequence[Change]) -> str:
     back = [change for change in found if change.back]
     lost = [change for change in found if change.after == "unrouted"]
     parts = [share if moved(found) else "only requests without a hash move"]
-    parts.append(f"{float(moved(back)):.4%} go back" if back else "nobody goes back")
+    if not back:
+        parts.append("nobody goes back")
+    elif moved(back):
+        parts.append(f"{float(moved(back)):.4%} go back")
+    else:
+        parts.append("requests without a hash go back")
     if lost:
-        parts.append(f"{len(lost)} host or path loses its route")
+        words = "hosts or paths lose their" if len(lost) > 1 else "host or path loses its"
+        parts.append(f"{len(lost)} {words} route")
     return "; ".join(parts)
 
 
@@ -68,7 +74,8 @@ def as_markdown(found: Sequence[Change]) -> str:
 
 
 def _cell(text: str) -> str:
-    return f"`{text}`" if text else ""
+    # A bar ends a cell, also inside of code.
+    return f"`{text}`".replace("|", "\\|") if text else ""
 
 
 def as_github(found: Sequence[Change]) -> str:

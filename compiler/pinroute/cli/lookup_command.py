@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from pinroute.checks.target import is_virtual_service
 from pinroute.cli.exits import Exit, epilog
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import read_source, read_sources
@@ -14,7 +15,7 @@ from pinroute.cli.table import columns
 from pinroute.cli.terminal import colours, err, out
 from pinroute.compilation import Compiled, UnknownStage, compile_specs
 from pinroute.diagnostics.nearest import did_you_mean
-from pinroute.lookup import Answer, look_up, look_up_many
+from pinroute.lookup import Answer, look_up, look_up_many, look_up_service
 
 CHUNK = 50_000
 
@@ -32,6 +33,9 @@ CHUNK = 50_000
       pinroute lookup 1010101010 -f experiment.yaml --stage promote-v2 -o json
       pinroute lookup --hashes hashes.txt -f experiment.yaml > versions.tsv
 
+    FILE can also be a VirtualService, hand-written or of another tool; it is asked at '/'
+    of its first host.
+
     With --hashes, one value a line, the answer is one line each, as tab-separated
     value, version and group.
     """,
@@ -43,6 +47,9 @@ CHUNK = 50_000
 @click.option("--absent", is_flag=True, help="Also a request that carries no hash.")
 @click.option(
     "--hashes", metavar="FILE", help="Read values from a file, or - for stdin, one a line."
+)
+@click.option(
+    "--header", metavar="NAME", help="In a VirtualService: the header that carries the hash."
 )
 @click.option("--stage", metavar="STAGE", help="Look into this stage instead of spec.stage.")
 @click.option("--experiment", metavar="NAME", help="Only this experiment of the files.")
@@ -57,6 +64,7 @@ def command(
     filenames: tuple[str, ...],
     absent: bool,
     hashes: str | None,
+    header: str | None,
     stage: str | None,
     experiment: str | None,
     environment: str | None,
@@ -77,6 +85,17 @@ def command(
     if exit_code(found) != Exit.OK:
         err(text(loud(found), colours(sys.stderr)))
         return exit_code(found)
+    services = [item for item in compilation.others if is_virtual_service(item)]
+    if not compilation.experiments and services:
+        if hashes is not None:
+            raise click.UsageError("--hashes takes an experiment, not a VirtualService")
+        answers = [
+            look_up_service(service, header, value)
+            for value in [*values, *([None] if absent else [])]
+            for service in services
+        ]
+        out(_json(answers) if output == "json" else _text(answers))
+        return Exit.OK
     chosen = _chosen(compilation.experiments, experiment)
     if hashes is not None:
         if len(chosen) != 1:

@@ -15,12 +15,14 @@ def read_side(name: str, recursive: bool) -> tuple[list[Source], list[Diagnostic
     revision, colon, path = name.partition(":")
     if not colon or os.path.exists(name) or len(revision) < 2:
         return read_sources([name], (), recursive)
-    return _from_git(revision, path), []
+    return _from_git(revision, path, recursive), []
 
 
 def history(path: str) -> list[tuple[str, Source]]:
     """Return every committed state of a file, the oldest first, with its short revision."""
     folder, base = os.path.split(os.path.abspath(path))
+    if not os.path.isfile(path):
+        raise Misuse(f"{path} is no file")
     log = _git(folder, "log", "--format=%h", "--reverse", "--", base)
     found: list[tuple[str, Source]] = []
     for revision in log.split():
@@ -30,13 +32,14 @@ def history(path: str) -> list[tuple[str, Source]]:
     return found
 
 
-def _from_git(revision: str, path: str) -> list[Source]:
+def _from_git(revision: str, path: str, recursive: bool) -> list[Source]:
     kind = _git(".", "cat-file", "-t", f"{revision}:{path}").strip()
     if kind == "blob":
         return [_one(revision, path, ".")]
-    names = _git(".", "ls-tree", "--name-only", f"{revision}:{path}").splitlines()
+    deeper = ["-r"] if recursive else []
+    names = _git(".", "ls-tree", "-z", "--name-only", *deeper, f"{revision}:{path}").split("\0")
     inside = [
-        f"{path.rstrip('/')}/{name}".lstrip("/")
+        f"{path.rstrip('/')}/{name}" if path else name
         for name in sorted(names)
         if name.endswith(SUFFIXES)
     ]
@@ -54,11 +57,12 @@ def _beside(revision: str, path: str, folder: str) -> Callable[[str], bytes]:
     """Return how to read what stands beside a file in the same revision."""
 
     def read(name: str) -> bytes:
-        here = os.path.dirname(path)
+        beside = os.path.normpath(os.path.join(os.path.dirname(path), name))
+        # To git, only what begins with ./ or ../ is seen from the folder, not from the top.
+        if path.startswith(("./", "../")) and not beside.startswith("../"):
+            beside = f"./{beside}"
         try:
-            return _bytes(
-                folder, "show", f"{revision}:{os.path.normpath(os.path.join(here, name))}"
-            )
+            return _bytes(folder, "show", f"{revision}:{beside}")
         except Misuse as error:
             raise OSError(str(error)) from None
 

@@ -4,6 +4,7 @@ import random
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -17,6 +18,7 @@ from pinroute.compilation import Compiled, UnknownStage, compile_specs
 from pinroute.lookup import look_up_many
 from pinroute.stages.parts import Part
 from pinroute.table.measure import sizes
+from pinroute.table.universe import Universe
 from pinroute.uniformity import Uniformity, uniformity
 
 
@@ -68,36 +70,56 @@ def command(
         return exit_code(found)
     if not compilation.experiments:
         raise Misuse("the files hold no experiment")
+    given = _given(hashes) if hashes is not None else None
+    runs = []
     for compiled in compilation.experiments:
-        values = _values(compiled, hashes, number, seed)
-        look = None
-        if values is not None and hashes is not None:
-            look = uniformity(compiled.stages[0].routes.universe, values)
-        rows = _rows(compiled, values)
-        out(_json(compiled, rows, look) if output == "json" else _text(rows, look))
+        universe = compiled.stages[0].routes.universe
+        if not compiled.stages[0].tables:
+            name = compiled.checked.spec.experiment.name
+            raise Misuse(f"all routes of {name} are raw: none looks at the user hash")
+        look = uniformity(universe, given) if given is not None else None
+        values = _random(universe, number, seed) if number is not None else given
+        runs.append(Run(compiled, _rows(compiled, values, look), look))
+    out(_json(runs) if output == "json" else _text(runs))
     return Exit.OK
 
 
-def _values(
-    compiled: Compiled, name: str | None, number: int | None, seed: int
-) -> list[str] | None:
-    if name is not None:
-        try:
-            data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        except OSError as error:
-            raise Misuse(f"cannot read {name}: {error.strerror or error}") from None
-        return data.decode("utf-8", "surrogateescape").splitlines()
-    if number is None:
-        return None
-    universe = compiled.stages[0].routes.universe
+class Run(NamedTuple):
+    """The simulation of one experiment."""
+
+    compiled: Compiled
+    rows: list[dict[str, object]]
+    look: Uniformity | None
+
+    @property
+    def name(self) -> str:
+        """The name of the experiment."""
+        return self.compiled.checked.spec.experiment.name
+
+
+def _given(name: str) -> list[str]:
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise Misuse(f"cannot read {name}: {error.strerror or error}") from None
+    return data.decode("utf-8", "surrogateescape").splitlines()
+
+
+def _random(universe: Universe, number: int, seed: int) -> list[str]:
     generator = random.Random(seed)  # noqa: S311  repeatable, not secret
     return [
         "".join(generator.choices(universe.alphabet, k=universe.digits)) for _ in range(number)
     ]
 
 
-def _rows(compiled: Compiled, values: list[str] | None) -> list[dict[str, object]]:
-    """Return a row for each group: version, group, expected share, and what was counted."""
+def _rows(
+    compiled: Compiled, values: list[str] | None, look: Uniformity | None
+) -> list[dict[str, object]]:
+    """Return a row for each group: version, group, share, and what was expected and counted.
+
+    Nothing is expected of values that are no user hashes, and they are counted all the same.
+    """
+    sound = len(values or ()) if look is None else look.hashes
     table = next(iter(compiled.stages[0].tables.values()))
     shares = sizes(table, lambda leaf: leaf.attribution)
     counted = Counter(look_up_many(compiled, values)) if values is not None else Counter()
@@ -112,43 +134,52 @@ def _rows(compiled: Compiled, values: list[str] | None) -> list[dict[str, object
             continue
         row: dict[str, object] = {"version": part.version, "group": part.label, "share": share}
         if values is not None:
-            row["expected"] = share * len(values)
+            row["expected"] = share * sound
             row["counted"] = actual
         rows.append(row)
     return rows
 
 
-def _text(rows: list[dict[str, object]], look: Uniformity | None) -> str:
-    heads = ["VERSION", "GROUP", "SHARE"]
-    if rows and "counted" in rows[0]:
-        heads += ["EXPECTED", "COUNTED"]
+def _text(runs: list[Run]) -> str:
+    heads = ["EXPERIMENT", "VERSION", "GROUP", "SHARE", "EXPECTED", "COUNTED"]
     cells = [
         [
+            run.name,
             str(row["version"]),
             str(row["group"]),
             f"{row['share']:.4%}",
             *([f"{row['expected']:,.0f}", f"{row['counted']:,}"] if "counted" in row else []),
         ]
-        for row in rows
+        for run in runs
+        for row in run.rows
     ]
-    sentence = f"\n{look.sentence}\n" if look is not None else ""
-    return columns(heads, cells) + sentence
+    first = 0 if len(runs) > 1 else 1
+    table = columns(heads[: len(cells[0])][first:], [row[first:] for row in cells])
+    sentences = [
+        f"{run.name}: {run.look.sentence}\n" if len(runs) > 1 else f"{run.look.sentence}\n"
+        for run in runs
+        if run.look is not None
+    ]
+    return table + ("\n" + "".join(sentences) if sentences else "")
 
 
-def _json(compiled: Compiled, rows: list[dict[str, object]], look: Uniformity | None) -> str:
-    body: dict[str, object] = {
-        "kind": "Simulation",
-        "experiment": compiled.checked.spec.experiment.name,
-        "stage": compiled.live,
-        "groups": rows,
-    }
-    if look is not None:
-        body["hashes"] = {
-            "sound": look.hashes,
-            "malformed": look.malformed,
-            "blocks": look.blocks,
-            **({"p": look.p} if look.p is not None else {}),
-            "clock": look.clock,
-            "sentence": look.sentence,
+def _json(runs: list[Run]) -> str:
+    """Return the JSON of schemas/cli/simulation.schema.json."""
+    items = []
+    for run in runs:
+        item: dict[str, object] = {
+            "experiment": run.name,
+            "stage": run.compiled.live,
+            "groups": run.rows,
         }
-    return dumped(body)
+        if run.look is not None:
+            item["hashes"] = {
+                "sound": run.look.hashes,
+                "malformed": run.look.malformed,
+                "blocks": run.look.blocks,
+                **({"p": run.look.p} if run.look.p is not None else {}),
+                "clock": run.look.clock,
+                "sentence": run.look.sentence,
+            }
+        items.append(item)
+    return dumped({"kind": "Simulation", "experiments": items})

@@ -13,12 +13,12 @@ from pinroute.cli.inputs import STDIN, read_sources
 from pinroute.cli.report import exit_code, loud, text
 from pinroute.cli.table import columns
 from pinroute.cli.terminal import colours, err
-from pinroute.compilation import Checked, compile_specs, load
+from pinroute.compilation import Checked, Compiled, load
 from pinroute.diagnostics.nearest import did_you_mean
 from pinroute.edit import CannotEdit, with_stage
 from pinroute.spec.meaning import stage_names
 from pinroute.stages.parts import parts_of
-from pinroute.stages.stage import stage_order
+from pinroute.stages.stage import build_stage, stage_order
 
 
 @click.group(
@@ -64,14 +64,10 @@ def _goes_back(checked: Checked, before: str, after: str) -> bool:
     if not ramp or before not in rising or after not in rising:
         return False
     old, new = (
-        [
-            compiled
-            for compiled in compile_specs([checked.source], stage=stage).experiments
-            if compiled.checked.spec.experiment.name == spec.name
-        ]
+        Compiled(checked, stage, (build_stage(spec, stage, checked.manifests),), ())
         for stage in (before, after)
     )
-    return any(change.back for change in changes(old, new))
+    return any(change.back for change in changes([old], [new]))
 
 
 @command.command("list", context_settings=SETTINGS, short_help="List the stages.")
