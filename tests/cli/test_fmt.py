@@ -38,7 +38,7 @@ def test_every_sample_is_formatted_once_and_for_all(file: Path) -> None:
 
 UGLY = """\
 apiVersion: pinroute.dev/v1alpha1
-kind: AffinityExperiment   
+kind: AffinityExperiment
 metadata: {name: a}
 spec:
     # who decides

@@ -1,0 +1,70 @@
+"""validate, lookup and stick on VirtualServices that pinroute did not write."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CANARY = "samples/virtualservices/flagger-canary.yaml"
+TUTORIAL = "tests/golden/tutorial/routing-rule.yaml"
+
+
+def _run(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pinroute", *words],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+
+
+def test_the_tutorials_own_rule_is_read() -> None:
+    done = _run("lookup", "1010101010", "1111100000", "--absent", "-f", TUTORIAL, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    versions = [item["version"] for item in json.loads(done.stdout)["items"]]
+    assert versions == ["flowers-v2", "flowers-v1", "flowers-v1"]
+
+
+def test_validate_leaves_a_good_one_alone_and_tells_that_weights_are_not_sticky() -> None:
+    assert _run("validate", TUTORIAL).stdout == ""
+    done = _run("validate", CANARY)
+    assert done.returncode == 0
+    assert "note[PIN310]" in done.stdout
+
+
+def test_findings_of_virtual_services_can_be_ignored_with_a_reason() -> None:
+    text = (ROOT / "samples/invalid/PIN309-no-default-route.yaml").read_text("utf-8")
+    marked = text.replace(
+        "  - match:", "  # pinroute: ignore[PIN309] the rest is another team's\n  - match:"
+    )
+    assert _run("validate", "-", stdin=marked).stdout == ""
+
+
+def test_stick_pipes_into_kubectl() -> None:
+    done = _run("stick", CANARY, "--header", "UserHash")
+    assert done.returncode == 0
+    service = yaml.safe_load(done.stdout)
+    assert service["metadata"] == {"name": "podinfo", "namespace": "test"}
+    assert "9.9609%" in done.stderr
+    looked = _run("lookup", "0001111111", "1010101010", "-f", "-", stdin=done.stdout)
+    assert "podinfo-canary" in looked.stdout.splitlines()[1]
+    assert "podinfo-primary" in looked.stdout.splitlines()[2]
+
+
+def test_mistakes() -> None:
+    for words, said in (
+        (("stick", CANARY, "--header", "user hash"), "character ' ' is not allowed"),
+        (("stick", "samples/tutorial.yaml", "--header", "userhash"), "holds no VirtualService"),
+        (("stick", TUTORIAL, "--header", "userhash"), "no rule draws"),
+        (("stick", "nowhere.yaml", "--header", "userhash"), "PIN009"),
+        (("lookup", "1", "--hashes", "x", "-f", TUTORIAL), "stands alone"),
+    ):
+        done = _run(*words)
+        assert done.returncode == 2, words
+        assert said in done.stderr
+        assert done.stdout == ""
