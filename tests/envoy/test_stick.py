@@ -46,9 +46,7 @@ def test_flaggers_canary_becomes_sticky_with_the_same_shares() -> None:
     after, done = stick(service, "userhash", UNIVERSE)
     shares = {arm.host.split(".")[0]: arm.share for arm in done[0].arms}
     counts = _counts(after, list(UNIVERSE.values()))
-    assert dict(counts) == {
-        name: share * UNIVERSE.size for name, share in shares.items()
-    }
+    assert dict(counts) == {name: share * UNIVERSE.size for name, share in shares.items()}
     assert counts["podinfo-canary"] == 102
     # The same user, many times: one version. Before, both.
     for user in ("0000000000", "0001100101", "1111100000"):

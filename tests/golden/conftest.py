@@ -17,9 +17,8 @@ from unittest import mock
 
 import pytest
 
-from pinroute.diagnostics import Severity, rule
-
 from pinroute.cli import main
+from pinroute.diagnostics import Severity, rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -39,7 +39,7 @@ def free_ranges(universe: Universe, taken: Sequence[Range]) -> list[Range]:
     """Return what is left of the universe, in order."""
     found: list[Range] = []
     start = 0
-    for item in joined(taken):
+    for item in joined(item for item in taken if item.size):
         if item.start > start:
             found.append(Range(start, item.start))
         start = max(start, item.end)
