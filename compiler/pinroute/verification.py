@@ -1,0 +1,212 @@
+"""Does a VirtualService do what a spec promises? Proved over every user hash.
+
+The user hashes fall into blocks in which neither side can tell two hashes apart: the
+edges of all prefixes and exact values that either names. One hash of each block answers
+for all of it. A regular expression on the hash has no such edges: then every hash is
+asked, as long as there are not too many.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, cast
+
+from pinroute.compilation import Compiled
+from pinroute.istio.condition import HttpRequest, example
+from pinroute.istio.emit import match_key, string_match
+from pinroute.istio.envoy_action import cluster_name
+from pinroute.istio.evaluate import Call, taker
+from pinroute.istio.read import ReadRule, read_rules
+from pinroute.istio.routelist import Item, Values, first
+from pinroute.spec.model import Body, HashSource
+from pinroute.spec.nodes import Document
+from pinroute.spec.scalars import value as plain
+from pinroute.stages.parts import Part
+from pinroute.table.ranges import block_range, hash_at
+from pinroute.table.table import Table
+from pinroute.table.universe import Universe
+
+MOST_HASHES = 1 << 16
+
+
+class Meeting(NamedTuple):
+    """What a request meets: where it goes, under which Host, and the version it is told."""
+
+    destination: str
+    host: str
+    version: str
+
+
+class Difference(NamedTuple):
+    """A request that does not meet what the spec promises. `value` None: no hash."""
+
+    route: str
+    value: str | None
+    group: str
+    promised: Meeting
+    found: Meeting
+
+
+class Unprovable(Exception):
+    """The VirtualService cannot be compared; the message says why."""
+
+
+class Proof(NamedTuple):
+    """How many blocks of hashes were compared, over how many hashes, and what differs."""
+
+    blocks: int
+    hashes: int
+    differences: tuple[Difference, ...]
+
+
+def verify(compiled: Compiled, document: Document) -> Proof:
+    """Compare the live stage of a spec with a VirtualService, route by route.
+
+    Compared are destination, Host and version header of every user hash and of requests
+    without one; malformed hashes are compared where the spec is strict.
+    """
+    service = cast("dict[str, Any]", plain(document.root))
+    experiment = compiled.checked.spec.experiment
+    source = experiment.user_hash.source
+    rules = read_rules(service, match_key(source))
+    hosts = [str(host).lower() for host in (service.get("spec") or {}).get("hosts") or ()]
+    host = next((name for name in experiment.route.hosts if name.lower() in hosts), None)
+    if host is None:
+        raise Unprovable(
+            f"the VirtualService serves none of the hosts {', '.join(experiment.route.hosts)}"
+        )
+    stage = compiled.stages[0]
+    blocks = hashes = 0
+    found: list[Difference] = []
+    for route, table in stage.tables.items():
+        items = stage.routes.of_route(route)
+        request = next(
+            (one for item in items if (one := example(item.condition, host)) is not None), None
+        )
+        if request is None:
+            raise Unprovable(f"route {route!r} matches by regex only: no request for it is known")
+        values = list(_values(table, rules))
+        blocks += len(values)
+        hashes += table.universe.size
+        call = _call(request, experiment.route.gateways)
+        for value in values:
+            promised = _promised(table, items, request, value, experiment.output.version_header)
+            lines = {match_key(source): (value,)} if value is not None else {}
+            item = taker(rules, call._replace(headers={**call.headers, **lines}))
+            met = (
+                _met(rules[item.rule].fields, request, experiment.output.version_header)
+                if item
+                else None
+            )
+            seen = met if met is not None else Meeting("404", "", "")
+            if seen != promised:
+                part = table.leaf(value).attribution
+                group = part.label if isinstance(part, Part) else ""
+                found.append(Difference(route, value, group, promised, seen))
+    return Proof(blocks, hashes, tuple(found))
+
+
+def _call(request: HttpRequest, gateways: Iterable[str]) -> Call:
+    headers = {name: (text,) for name, text in request.headers.items()}
+    gateway = next(iter(gateways), "mesh")
+    return Call(request.host, request.path, request.method, headers=headers, gateway=gateway)
+
+
+def _values(table: Table, rules: list[ReadRule]) -> Iterator[str | None]:
+    """Yield one hash of each block, and what is no hash."""
+    universe = table.universe
+    yield None
+    yield from _hashes(table, rules)
+    if table.strict:
+        yield from ("", universe.alphabet[0], universe.first("") + universe.alphabet[0], "~")
+
+
+def _hashes(table: Table, rules: list[ReadRule]) -> Iterator[str]:
+    universe = table.universe
+    matches = [item.value for rule in rules for item in rule.items if item.value]
+    matches += [
+        match
+        for rule in rules
+        for item in rule.items
+        for match in (item.residual.get("withoutHeaders") or {}).values()
+        if match
+    ]
+    named: set[str] = set()
+    for match in matches:
+        for kind, text in match.items():
+            prefix = _strict_block(str(text), universe) if kind == "regex" else str(text)
+            if prefix is None:
+                yield from _all(universe)
+                return
+            named.add(prefix)
+    named |= {
+        values.prefix
+        for leaf in table.leaves
+        if isinstance(leaf.attribution, Part)
+        for values in leaf.attribution.values
+    }
+    edges = {0}
+    for text in named:
+        if len(text) <= universe.digits and set(text) <= set(universe.alphabet):
+            block = block_range(universe, text)
+            edges |= {block.start, block.end}
+    yield from (hash_at(universe, edge) for edge in sorted(edges) if edge < universe.size)
+
+
+def _strict_block(regex: str, universe: Universe) -> str | None:
+    """Return the prefix of a regular expression as strict specs write it, None for others."""
+    head = re.match(r"[0-9A-Za-z]*", regex)
+    prefix = head[0] if head is not None else ""
+    if len(prefix) >= universe.digits:
+        return None
+    written = string_match(Values("hashes", prefix), universe, HashSource("header", ""))
+    return prefix if written.get("regex") == regex else None
+
+
+def _all(universe: Universe) -> list[str]:
+    if universe.size > MOST_HASHES:
+        raise Unprovable(
+            f"a rule matches by a regex of its own, and {universe.size:,} user hashes are too "
+            "many to ask one by one"
+        )
+    return universe.values()
+
+
+def _promised(
+    table: Table, items: list[Item], request: HttpRequest, value: str | None, header: str
+) -> Meeting:
+    outcome = table.leaf(value).outcome
+    act = next((item.action for item in items if item.action.outcome == outcome), None)
+    if act is None:
+        taken = first(items, table.universe, [] if value is None else [value])
+        if taken is None:
+            raise ValueError("a route without a catch-all")
+        act = taken.action
+    meeting = _met(act.fields, request, header)
+    if meeting is None:
+        raise ValueError("a version's action has a destination")
+    return meeting
+
+
+def _met(fields: Body, request: HttpRequest, header: str) -> Meeting | None:
+    """Return what the action of a rule gives; several destinations are none that is promised."""
+    entries: Sequence[Body] = fields.get("route") or ()
+    if len(entries) != 1:
+        kind = next(
+            (name for name in ("redirect", "directResponse", "delegate") if name in fields), None
+        )
+        return (
+            Meeting(kind or f"{len(entries)} destinations by weight", "", "")
+            if kind or entries
+            else None
+        )
+    sets: dict[str, str] = {}
+    told = ""
+    for headers in (entries[0].get("headers") or {}, fields.get("headers") or {}):
+        for name, text in ((headers.get("request") or {}).get("set") or {}).items():
+            if name.lower() == "host":
+                sets["host"] = str(text)  # the rule's wins over the destination's
+        for name, text in ((headers.get("response") or {}).get("set") or {}).items():
+            if header and name.lower() == header.lower():
+                told = told or str(text)  # the destination's wins over the rule's
+    authority = (fields.get("rewrite") or {}).get("authority", sets.get("host", request.host))
+    return Meeting(cluster_name(entries[0]["destination"], 80), str(authority), told)
