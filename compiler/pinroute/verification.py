@@ -123,12 +123,14 @@ def _values(table: Table, rules: list[ReadRule]) -> Iterator[str | None]:
 def _hashes(table: Table, rules: list[ReadRule]) -> Iterator[str]:
     universe = table.universe
     matches = [item.value for rule in rules for item in rule.items if item.value]
+    # Two spellings of the header in one item stay in its residual, as exclusions do.
     matches += [
         match
         for rule in rules
         for item in rule.items
-        for match in (item.residual.get("withoutHeaders") or {}).values()
-        if match
+        for field in ("headers", "withoutHeaders")
+        for name, match in (item.residual.get(field) or {}).items()
+        if match and name.lower() == item.header
     ]
     named: set[str] = set()
     for match in matches:
