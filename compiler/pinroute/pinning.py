@@ -1,7 +1,7 @@
 """Slots written into a spec: from then on no edit of another group moves a group's users."""
 
 from pinroute.compilation import Source, load
-from pinroute.diagnostics import Path
+from pinroute.diagnostics import Path, Severity
 from pinroute.edit import CannotEdit, with_fields
 from pinroute.spec.model import Experiment
 from pinroute.spec.scalars import Value
@@ -11,12 +11,15 @@ from pinroute.stages.allocation import bounds_of, plan, universe_of
 def pinned(source: Source) -> str:
     """Return the text of a file in which every group given by a share has its slot.
 
-    Nobody moves: what is written is what was computed. A file with errors comes back as
-    it was. Raises CannotEdit.
+    Nobody moves: what is written is what was computed. Raises CannotEdit, also for a file
+    with errors: its slots are not known.
     """
+    specs = load([source])
+    wrong = next((item for item in specs.diagnostics if item.severity is Severity.ERROR), None)
+    if wrong is not None:
+        raise CannotEdit(f"line {wrong.span.line}: {wrong.message}; slots cannot be pinned")
     found = [
-        (checked.spec.document, _missing(checked.spec.experiment))
-        for checked in load([source]).experiments
+        (checked.spec.document, _missing(checked.spec.experiment)) for checked in specs.experiments
     ]
     lacking = [(document, fields) for document, fields in found if fields]
     if len(lacking) > 1:

@@ -68,7 +68,10 @@ def verify(compiled: Compiled, document: Document) -> Proof:
     experiment = compiled.checked.spec.experiment
     source = experiment.user_hash.source
     rules = read_rules(service, match_key(source))
-    hosts = [str(host).lower() for host in (service.get("spec") or {}).get("hosts") or ()]
+    served = (service.get("spec") or {}).get("hosts")
+    if not served and experiment.route.delegate:
+        served = experiment.route.hosts  # a delegate's hosts are those of its root
+    hosts = [str(host).lower() for host in served or ()]
     host = next((name for name in experiment.route.hosts if name.lower() in hosts), None)
     if host is None:
         raise Unprovable(

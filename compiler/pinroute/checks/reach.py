@@ -68,8 +68,8 @@ def _shown(item: MatchItem) -> str:
 
 def no_default(target: Target) -> Iterator[Diagnostic]:
     """Find VirtualServices that answer 404 to whoever matches no rule."""
-    if not target.rules:
-        return
+    if not target.rules or not target.service["spec"].get("hosts"):
+        return  # without hosts it is a delegate, and its root decides
     if any(takes_everything(item) for rule in target.rules for item in rule.items):
         return
     if any("delegate" in rule.fields for rule in target.rules):

@@ -83,8 +83,10 @@ def _change(source: Source, pin: bool) -> Drift:
     from pinroute.pinning import pinned
 
     try:
-        data = pinned(source).encode("utf-8", "surrogateescape") if pin else source.data
-        after = formatted(source.name, data)
+        after = formatted(source.name, source.data)
+        if pin and after is not None:  # formatted first: what has to be quoted is an error
+            text = pinned(source._replace(data=after.encode("utf-8", "surrogateescape")))
+            after = formatted(source.name, text.encode("utf-8", "surrogateescape"))
     except (CannotFormat, CannotEdit) as error:
         raise _Refused(str(error)) from None
     before = source.data.decode("utf-8", "surrogateescape")

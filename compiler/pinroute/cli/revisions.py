@@ -36,8 +36,8 @@ def _from_git(revision: str, path: str, recursive: bool) -> list[Source]:
     kind = _git(".", "cat-file", "-t", f"{revision}:{path}").strip()
     if kind == "blob":
         return [_one(revision, path, ".")]
-    deeper = ["-r"] if recursive else []
-    names = _git(".", "ls-tree", "-z", "--name-only", *deeper, f"{revision}:{path}").split("\0")
+    options = ["-z", "--name-only", "--full-tree", *(["-r"] if recursive else [])]
+    names = _git(".", "ls-tree", *options, f"{revision}:{path}").split("\0")
     inside = [
         f"{path.rstrip('/')}/{name}" if path else name
         for name in sorted(names)
@@ -79,6 +79,7 @@ def _bytes(folder: str, *words: str) -> bytes:
     except FileNotFoundError:
         raise Misuse("git is not installed; name files or folders") from None
     if done.returncode != 0:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise Misuse(f"git {words[0]}: {lines[-1] if lines else 'failed'}")
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["failed"]
+        fatal = next((line for line in lines if line.startswith("fatal: ")), lines[-1])
+        raise Misuse(f"git {words[0]}: {fatal.removeprefix('fatal: ')}")
     return done.stdout

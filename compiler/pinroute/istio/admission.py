@@ -124,7 +124,7 @@ def _hash_source(spec: Spec) -> Iterator[Diagnostic]:
     path: Path = ("spec", "userHash", "from", source.kind)
     where = document.span(path)
     if source.kind == "claim":
-        if on_mesh(spec):
+        if on_mesh(spec) or experiment.route.delegate:  # a delegate has no gateways of its own
             yield diagnose("PIN220", where, path, claim=source.name)
         parts = source.name.split(".")
         if not all(part and part.replace("_", "a").replace("-", "a").isalnum() for part in parts):

@@ -90,9 +90,9 @@ def _item(rule: int, index: int, match: Fields, path: Path, header: str) -> Matc
     if len(own) == 1 and isinstance(headers[own[0]], dict):
         value = _mapping(headers.pop(own[0]))
     if headers:
-        residual["headers"] = {
-            name.lower() if len(own) < 2 else name: found for name, found in headers.items()
-        }
+        # Names have no case; but two spellings are two conditions, and both have to hold.
+        folded = {name.lower(): found for name, found in headers.items()}
+        residual["headers"] = folded if len(folded) == len(headers) else headers
     else:
         residual.pop("headers", None)
     return MatchItem(rule, index, str(match.get("name") or ""), path, residual, header, value)

@@ -47,6 +47,8 @@ def gateway_for(experiments: Mapping[str, Compiled], *, joined: bool = False) ->
     names: dict[str, None] = {}
     for name, compiled in experiments.items():
         manifest: Any = yaml.safe_load(dump(compiled.rendered[0].virtual_service))
+        # A delegate's hosts are those of its root.
+        manifest["spec"].setdefault("hosts", list(compiled.checked.spec.experiment.route.hosts))
         configuration = route_configuration([manifest])
         names.update(dict.fromkeys(clusters(configuration)))
         listeners.append(Listener(name, configuration, ISSUER if _claims(compiled) else None))

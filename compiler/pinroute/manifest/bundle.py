@@ -8,12 +8,19 @@ from pinroute.manifest.iter8 import iter8_experiment
 from pinroute.manifest.objects import (
     changed_inference_service,
     destination_rules,
+    root_snippet,
     virtual_service,
 )
 from pinroute.spec.model import Experiment
 from pinroute.stages.stage import Stage
 
 JsonObject = dict[str, Any]
+
+
+_FOR_THE_ROOT = (
+    "# Not applied by anybody: an example for the owner of the root VirtualService, who adds the\n"
+    "# rule below to it. A match there must not look at the user hash, and must be no regex.\n"
+)
 
 
 class Rendered(NamedTuple):
@@ -75,6 +82,8 @@ def files(
                 "resources": names,
             }
             written["active/kustomization.yaml"] = top + dump(kustomization)
+            if experiment.route.delegate:
+                written["root-snippet.yaml"] = top + _FOR_THE_ROOT + dump(root_snippet(experiment))
             if experiment.output.iter8_experiment:
                 written["iter8-experiment.yaml"] = top + dump(iter8_experiment(experiment))
     return dict(sorted(written.items()))

@@ -56,9 +56,10 @@ def virtual_service(
     """Return the VirtualService of a stage: the same name in every stage."""
     rules = http_rules(routes)
     spec: JsonObject = {}
-    if experiment.route.gateways:
-        spec["gateways"] = list(experiment.route.gateways)
-    spec["hosts"] = list(experiment.route.hosts)
+    if not experiment.route.delegate:
+        if experiment.route.gateways:
+            spec["gateways"] = list(experiment.route.gateways)
+        spec["hosts"] = list(experiment.route.hosts)
     spec["http"] = rules
     return {
         "apiVersion": experiment.environment.istio_api_version,
@@ -69,6 +70,24 @@ def virtual_service(
             labels(experiment),
             annotations(experiment, stage, rules, spec_digest),
         ),
+        "spec": spec,
+    }
+
+
+def root_snippet(experiment: Experiment) -> JsonObject:
+    """Return what the owner of the root VirtualService adds to it: the hand-over.
+
+    istiod joins a root's match with the delegate's, so the root stays without one.
+    """
+    delegate = {"name": experiment.route.name, "namespace": experiment.route.namespace}
+    spec: JsonObject = {"hosts": list(experiment.route.hosts)}
+    if experiment.route.gateways:
+        spec["gateways"] = list(experiment.route.gateways)
+    spec["http"] = [{"name": f"to-{experiment.name}", "delegate": delegate}]
+    return {
+        "apiVersion": experiment.environment.istio_api_version,
+        "kind": "VirtualService",
+        "metadata": _metadata(f"{experiment.route.name}-root", experiment.route.namespace, {}, {}),
         "spec": spec,
     }
 

@@ -172,7 +172,7 @@ def _not_built(spec: Spec) -> Iterator[Diagnostic]:
             yield diagnose("PIN215", document.span(path, key=True), path, field=field, hint=hint)
     mode_path: Path = ("spec", "route", "virtualService", "mode")
     mode = document.node(mode_path)
-    if isinstance(mode, Scalar) and mode.text != "own":
+    if isinstance(mode, Scalar) and mode.text == "splice":
         where = document.span(mode_path)
         yield diagnose("PIN215", where, mode_path, field=f"virtualService mode {mode.text!r}")
 

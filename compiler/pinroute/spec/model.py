@@ -118,13 +118,18 @@ class HttpRoute(NamedTuple):
 
 
 class Route(NamedTuple):
-    """The VirtualService to make. Without `http` entries every request takes part."""
+    """The VirtualService to make. Without `http` entries every request takes part.
+
+    With `delegate` it has no hosts and gateways of its own: a root VirtualService of
+    somebody else, which has them, hands requests on to it.
+    """
 
     hosts: tuple[str, ...]
     gateways: tuple[str, ...]
     name: str
     namespace: str
     http: tuple[HttpRoute, ...]
+    delegate: bool = False
 
 
 class Platform(NamedTuple):

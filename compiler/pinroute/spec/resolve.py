@@ -110,6 +110,7 @@ def _route(fields: Fields, name: str, namespace: str) -> Route:
             )
             for item in fields.get("http", ())
         ),
+        delegate=service.get("mode") == "delegate",
     )
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
 from pinroute.spec.meaning import Spec, stage_names
-from pinroute.spec.model import Experiment, Group, GroupName, SlotBounds
+from pinroute.spec.model import Experiment, Group, GroupName, Output, SlotBounds
 from pinroute.table.allocate import Slot, closest, percent_of, place, units_of
 from pinroute.table.ranges import Range, block_range, cost, cover
 from pinroute.table.rotate import rotated
@@ -143,53 +143,56 @@ def units_by_group(experiment: Experiment, stage: str, found: Plan) -> dict[Grou
     output = experiment.output
     rungs = [name for name in stage_names(experiment) if name.startswith("ramp-")]
     before = rungs[: rungs.index(stage)] if stage in rungs else rungs
-    tolerance = int(exact(output.tolerance) * universe.size / 100)
     chosen: tuple[int, ...] = (0,) * len(found.slots)
+    groups = [group for group in experiment.groups if group.name in found.slots]
     for name in (*before, stage):
         wanted = tuple(
-            _Wanted(
-                found.slots[group.name], units_of(universe, exact(share_of(group, name))), least
-            )
-            for group, least in zip(_placed(experiment, found), chosen, strict=True)
+            _wanted(universe, found.slots[group.name], share_of(group, name), output, least)
+            for group, least in zip(groups, chosen, strict=True)
         )
-        chosen = _fitted(universe, wanted, tolerance, output.max_rules)
-    names = (group.name for group in _placed(experiment, found))
-    return dict(zip(names, chosen, strict=True))
-
-
-def _placed(experiment: Experiment, found: Plan) -> list[Group]:
-    return [group for group in experiment.groups if group.name in found.slots]
+        chosen = _fitted(universe, wanted, output.max_rules)
+    return {group.name: units for group, units in zip(groups, chosen, strict=True)}
 
 
 class _Wanted(NamedTuple):
-    """How many user hashes a group should have, and how many it must."""
+    """How many user hashes a group should have, how far from that it may be, how many it must."""
 
     slot: Slot
     units: int
+    tolerance: int
     least: int
+
+
+def _wanted(universe: Universe, slot: Slot, share: float, output: Output, least: int) -> _Wanted:
+    """Return what is wanted of a group; its tolerance holds for the share, not for `units`."""
+    part = exact(share) * universe.size / 100
+    units = units_of(universe, exact(share))
+    room = exact(output.tolerance) * universe.size / 100 - abs(units - part)
+    return _Wanted(slot, units, max(0, int(room)), least)
 
 
 @lru_cache(maxsize=64)
 def _fitted(
-    universe: Universe, wanted: tuple[_Wanted, ...], tolerance: int, budget: int | None
+    universe: Universe, wanted: tuple[_Wanted, ...], budget: int | None
 ) -> tuple[int, ...]:
-    """Return a number of user hashes for each group, with the smallest tolerance that the budget allows.
+    """Return a number of user hashes for each group, as close as the budget of prefixes allows.
 
-    Where none is large enough (fewer prefixes than groups) it is the largest.
+    Where nothing fits (fewer prefixes than groups) it is what needs the fewest.
     """
 
-    def within(tolerance: int) -> tuple[int, ...]:
+    def within(more: int) -> tuple[int, ...]:
         return tuple(
-            closest(universe, slot, units, tolerance, least) for slot, units, least in wanted
+            closest(universe, slot, units, tolerance + more, least)
+            for slot, units, tolerance, least in wanted
         )
 
     def fits(chosen: tuple[int, ...]) -> bool:
-        parts = (slot.part(units) for (slot, _, _), units in zip(wanted, chosen, strict=True))
+        parts = (one.slot.part(units) for one, units in zip(wanted, chosen, strict=True))
         return budget is None or sum(cost(universe, part) for part in parts) <= budget
 
-    if fits(within(tolerance)):
-        return within(tolerance)
-    low, high = tolerance, universe.size
+    if fits(within(0)):
+        return within(0)
+    low, high = 0, universe.size
     while low + 1 < high:
         middle = (low + high) // 2
         if fits(within(middle)):
