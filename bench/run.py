@@ -1,6 +1,6 @@
 """Benchmarks: what pinroute costs, next to istioctl where that is installed.
 
-    make bench                      # or: python bench/run.py [start] [many] [tables] [lookup]
+    make bench                      # or: python bench/run.py [start] [many] [tables] [lookup] [services] [impacts]
 
 Machines are shared and noisy, so everything is a median, and commands that are compared
 run in turns in the same minute. Nothing here is a test: no figure fails a build.
@@ -144,11 +144,84 @@ def lookup(folder: Path, rounds: int) -> None:
     print(f"  1,000,000 values: {(spent - base) / 1000:.2f} s after start (bar 2)")
 
 
+def _service(number: int, rules: int, generator: random.Random) -> str:
+    """Return a VirtualService of many rules, as people write them."""
+    head = (
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+        f"metadata: {{name: v{number}, namespace: default}}\n"
+        f"spec:\n  hosts: [h{number}.example.com]\n  gateways: [istio-system/public]\n  http:\n"
+    )
+    body = "".join(
+        f"  - name: r{index}\n    match:\n    - headers:\n        userhash:\n"
+        f'          prefix: "{generator.getrandbits(14):014b}"\n    route:\n    - destination:\n'
+        f"        host: svc{index % 7}.ns.svc.cluster.local\n        port:\n          number: 80\n"
+        f"      headers:\n        response:\n          set:\n            version: v{index % 3}\n"
+        for index in range(rules)
+    )
+    return f"{head}{body}  - route:\n    - destination:\n        host: base.ns.svc.cluster.local\n"
+
+
+def services(folder: Path, rounds: int) -> None:
+    """VirtualServices through validate, next to istioctl: 1,000 files, and one of 5,000 rules."""
+    generator = random.Random(3)  # noqa: S311  repeatable, not secret
+    small = folder / "small"
+    small.mkdir()
+    files = [small / f"{number}.yaml" for number in range(1000)]
+    for number, file in enumerate(files):
+        file.write_text(_service(number, 6, generator), "utf-8")
+    large = {rules: folder / f"{rules}.yaml" for rules in (2500, 5000)}
+    for rules, file in large.items():
+        file.write_text(_service(0, rules, generator), "utf-8")
+    cases = {"1,000 files": (files, str(small), 0.8)}
+    cases |= {f"{rules:,} rules": ([file], str(file), 1.0) for rules, file in large.items()}
+    for name, (paths, argument, bar) in cases.items():
+        ours, theirs = [], []
+        peer = [word for path in paths for word in ("-f", str(path))]
+        for _ in range(max(3, rounds // 4)):
+            ours.append(wall_ms([*PINROUTE, "validate", argument]))
+            if ISTIOCTL:
+                theirs.append(wall_ms([ISTIOCTL, "validate", *peer]))
+        line = f"  {name:<12} {statistics.median(ours):7.0f} ms"
+        if theirs:
+            ratio = statistics.median(ours) / statistics.median(theirs)
+            line += (
+                f", istioctl {statistics.median(theirs):7.0f} ms, ratio {ratio:.2f} (bar {bar})"
+            )
+        print(line)
+
+
+def impacts(_folder: Path, rounds: int) -> None:
+    """The impact between two tables of 100,000 prefixes each."""
+    from pinroute.table.impact import impact
+    from pinroute.table.table import Leaf, Table, table_of_prefixes
+    from pinroute.table.universe import Universe
+
+    generator = random.Random(4)  # noqa: S311  repeatable, not secret
+
+    def table() -> Table:
+        prefixes: dict[str, int] = {}
+        while len(prefixes) < 100_000:
+            prefixes[f"{generator.getrandbits(20):020b}"] = generator.randrange(3)
+        return table_of_prefixes(
+            Universe("01", 24), [Leaf(name, name) for name in "abc"], 0, 0, prefixes
+        )
+
+    old, new = table(), table()
+    spent = []
+    for _ in range(max(3, rounds // 4)):
+        begin = time.process_time()
+        impact(old, new)
+        spent.append(time.process_time() - begin)
+    print(f"  {statistics.median(spent):.2f} s (bar 2)")
+
+
 BENCHES: dict[str, Callable[[Path, int], None]] = {
     "start": start,
     "many": many,
     "tables": tables,
     "lookup": lookup,
+    "services": services,
+    "impacts": impacts,
 }
 
 

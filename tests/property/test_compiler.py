@@ -525,6 +525,35 @@ def test_every_stage_is_the_same_object_with_names_of_its_own(case: Case) -> Non
 RAW = [{**entry["raw"], "name": ""} for entry in HTTP + LAST if "raw" in entry]
 
 
+@given(cases())
+def test_every_group_has_a_rule_of_its_own(case: Case) -> None:
+    """Per group also where its version is the fallback's: groups are counted apart."""
+    experiment = compiled(case.with_rules("per-group"))
+    by_name = {stage.name: stage for stage in experiment.rendered}
+    routes = [
+        entry["name"]
+        for entry in case.spec["route"].get("http", [{"name": ""}])
+        if "raw" not in entry
+    ]
+    names = case.spec["output"].get("ruleNames", True)
+    for stage in ("observe", "experiment"):
+        http = by_name[stage].virtual_service["spec"]["http"]
+        stats = {item.get("statPrefix", "") for rule in http for item in rule.get("match", [])}
+        for group in case.spec.get("groups", []):
+            for route in routes if names else ():
+                name = f"pin/shop-search/{group['name']}" + (f"/{route}" if route else "")
+                (rule,) = [rule for rule in http if rule.get("name") == name]
+                conditions = next(
+                    len(entry.get("match", [{}]))
+                    for entry in case.spec["route"].get("http", [{"name": ""}])
+                    if entry["name"] == route
+                )
+                assert len(rule["match"]) == len(group["prefixes"]) * conditions
+            if case.spec["output"].get("statPrefixes", True):
+                ending = "_g1_" + group["name"].replace("-", "_")
+                assert any(stat.endswith(ending) for stat in stats)
+
+
 def check_names(http: list[Json], switches: Json) -> None:
     """A rule's name and its counters stand for one version only: otherwise they would mix."""
     by_name: dict[str, Any] = {}

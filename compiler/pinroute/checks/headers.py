@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pinroute.checks.target import Target, destinations, header_blocks
+from pinroute.checks.target import Target, destinations
 from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
 from pinroute.istio.limits import header_name_problem, header_value_problem
 from pinroute.spec.nodes import Mapping, Node, Scalar, at
@@ -25,7 +25,7 @@ def _operations(block: Mapping, path: Path) -> Iterator[tuple[Path, str, str, Ma
 def values(target: Target) -> Iterator[Diagnostic]:
     """Find values that Envoy refuses, or that hand out what belongs to the gateway."""
     document = target.document
-    for path, block in header_blocks(target):
+    for path, block in target.blocks:
         for inner, side, _, entries in _operations(block, path):
             for name, node in entries.entries.items():
                 place = (*inner, name)
@@ -54,7 +54,7 @@ def values(target: Target) -> Iterator[Diagnostic]:
 def names(target: Target) -> Iterator[Diagnostic]:
     """Find names that make every request of a route fail."""
     document = target.document
-    for path, block in header_blocks(target):
+    for path, block in target.blocks:
         for inner, side, _, entries in _operations(block, path):
             for name in entries.entries:
                 place = (*inner, name)

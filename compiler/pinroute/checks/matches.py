@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pinroute.checks.target import Target, match_nodes, string_matches
+from pinroute.checks.target import Target
 from pinroute.diagnostics import Diagnostic, Related, diagnose
 from pinroute.diagnostics.nearest import did_you_mean
 from pinroute.istio.admission import MATCH_FIELDS
@@ -24,7 +24,7 @@ def is_null(node: Node | None) -> bool:
 def nulls(target: Target) -> Iterator[Diagnostic]:
     """Find nulls that the API server drops: what is left matches far more."""
     document = target.document
-    for path, item in match_nodes(target):
+    for path, item in target.matches:
         for name, field_node in item.entries.items():
             if is_null(field_node):
                 inner = (*path, name)
@@ -36,7 +36,7 @@ def nulls(target: Target) -> Iterator[Diagnostic]:
                 yield diagnose(
                     "PIN305", document.span(inner, key=True), inner, field=name, becomes=becomes
                 )
-    for path, _, node in string_matches(target):
+    for path, _, node in target.strings:
         name = str(path[-1])
         if is_null(node) and len(path) > 6:
             becomes = "no condition: the whole match can then take every request"
@@ -59,7 +59,7 @@ def nulls(target: Target) -> Iterator[Diagnostic]:
 
 def refused(target: Target) -> Iterator[Diagnostic]:
     """Find StringMatches that the API server or Istio refuses."""
-    for path, field, node in string_matches(target):
+    for path, field, node in target.strings:
         problem = _problem(field, node)
         if problem is not None:
             yield diagnose(
@@ -105,7 +105,7 @@ def _problem(field: str, node: Node | None) -> str | None:
 def names(target: Target) -> Iterator[Diagnostic]:
     """Find unknown fields of matches, and names of headers that no request can have."""
     document = target.document
-    for path, item in match_nodes(target):
+    for path, item in target.matches:
         for name in item.entries:
             if name not in MATCH_FIELDS:
                 inner = (*path, name)
@@ -113,7 +113,7 @@ def names(target: Target) -> Iterator[Diagnostic]:
                 yield diagnose(
                     "PIN311", document.span(inner, key=True), inner, hint=hint, field=name
                 )
-    for path, field, _ in string_matches(target):
+    for path, field, _ in target.strings:
         name = str(path[-1])
         if field == "queryParams" or len(path) < 7:
             continue
@@ -134,7 +134,7 @@ def names(target: Target) -> Iterator[Diagnostic]:
 def repeated(target: Target) -> Iterator[Diagnostic]:
     """Find one header under two spellings: both conditions have to hold."""
     document = target.document
-    for path, item in match_nodes(target):
+    for path, item in target.matches:
         headers = item.entries.get("headers")
         seen: dict[str, str] = {}
         for name in headers.entries if isinstance(headers, Mapping) else ():

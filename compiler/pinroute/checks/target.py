@@ -4,20 +4,39 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
 
 from pinroute.diagnostics import Path
-from pinroute.istio.read import Fields, ReadRule, read_rules
+from pinroute.istio.read import MAP_FIELDS, STRING_FIELDS, Fields, ReadRule, read_rules
 from pinroute.spec.nodes import Document, Mapping, Node, Scalar, Sequence, at
 from pinroute.spec.scalars import value
 
 GROUP = "networking.istio.io/"
 
 
+class StringMatch(NamedTuple):
+    """A StringMatch of a match item, as it is written.
+
+    `field` is uri, method … or headers, withoutHeaders, queryParams, for which the path
+    ends with the name of the header or parameter.
+    """
+
+    path: Path
+    field: str
+    node: Node | None
+
+
 class Target(NamedTuple):
-    """One VirtualService."""
+    """One VirtualService: its rules as data, and the nodes that several checks look at.
+
+    `matches` are the match items that are objects, `blocks` the `headers` objects of
+    rules and of their destinations, each with its path.
+    """
 
     document: Document
     service: Fields
     rules: tuple[ReadRule, ...]
     entries: tuple[Node, ...]
+    matches: tuple[tuple[Path, Mapping], ...]
+    strings: tuple[StringMatch, ...]
+    blocks: tuple[tuple[Path, Mapping], ...]
 
     @property
     def on_mesh(self) -> bool:
@@ -43,30 +62,20 @@ def target_of(document: Document) -> Target:
     service = cast("dict[str, Any]", value(document.root))
     http = document.node(("spec", "http"))
     entries = tuple(http.items) if isinstance(http, Sequence) else ()
-    return Target(document, service, tuple(read_rules(service)), entries)
+    matches = tuple(_matches(entries))
+    return Target(
+        document,
+        service,
+        tuple(read_rules(service)),
+        entries,
+        matches,
+        tuple(_strings(matches)),
+        tuple(_blocks(entries)),
+    )
 
 
-def string_matches(target: Target) -> Iterator[tuple[Path, str, Node | None]]:
-    """Yield (path, field, node) of each StringMatch of each match item.
-
-    The field is uri, method … or `headers`, `withoutHeaders`, `queryParams`, for which
-    the path ends with the name of the header or parameter.
-    """
-    for item in match_nodes(target):
-        path, node = item
-        for field, inner in node.entries.items():
-            if field in ("uri", "scheme", "method", "authority"):
-                yield (*path, field), field, inner
-            elif field in ("headers", "withoutHeaders", "queryParams") and isinstance(
-                inner, Mapping
-            ):
-                for name, string in inner.entries.items():
-                    yield (*path, field, name), field, string
-
-
-def match_nodes(target: Target) -> Iterator[tuple[Path, Mapping]]:
-    """Yield each match item that is an object, with its path."""
-    for number, entry in enumerate(target.entries):
+def _matches(entries: tuple[Node, ...]) -> Iterator[tuple[Path, Mapping]]:
+    for number, entry in enumerate(entries):
         node = at(entry, "match")
         if isinstance(node, Sequence):
             for index, item in enumerate(node.items):
@@ -74,9 +83,18 @@ def match_nodes(target: Target) -> Iterator[tuple[Path, Mapping]]:
                     yield ("spec", "http", number, "match", index), item
 
 
-def header_blocks(target: Target) -> Iterator[tuple[Path, Mapping]]:
-    """Yield each `headers` object of rules and of their destinations, with its path."""
-    for number, entry in enumerate(target.entries):
+def _strings(matches: tuple[tuple[Path, Mapping], ...]) -> Iterator[StringMatch]:
+    for path, item in matches:
+        for field, inner in item.entries.items():
+            if field in STRING_FIELDS:
+                yield StringMatch((*path, field), field, inner)
+            elif field in MAP_FIELDS and isinstance(inner, Mapping):
+                for name, string in inner.entries.items():
+                    yield StringMatch((*path, field, name), field, string)
+
+
+def _blocks(entries: tuple[Node, ...]) -> Iterator[tuple[Path, Mapping]]:
+    for number, entry in enumerate(entries):
         base: Path = ("spec", "http", number)
         own = at(entry, "headers")
         if isinstance(own, Mapping):
