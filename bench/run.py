@@ -191,7 +191,7 @@ def services(folder: Path, rounds: int) -> None:
 
 
 def impacts(_folder: Path, rounds: int) -> None:
-    """The impact between two tables of 100,000 prefixes each."""
+    """Impact of two tables of 100,000 prefixes each."""
     from pinroute.table.impact import impact
     from pinroute.table.table import Leaf, Table, table_of_prefixes
     from pinroute.table.universe import Universe

@@ -379,15 +379,15 @@ def test_the_result_is_a_table_again(prefixes: dict[str, int], present: int) -> 
 
 
 def test_of_equally_good_labels_the_inherited_one_is_kept_then_the_roots() -> None:
-    """The block 11 is half 0 and half 1: one of them is named for it, the root's if it can be."""
-    values = (0, 0, 0, 0, 2, 2, 2, 2, 2, 2, 2, 2, 0, 0, 1, 1)
-    for root, inner in ((0, "0"), (1, "1")):
-        found = {item.prefix: str(item.outcome) for item in shortened(values, root, 3, "01", 4)}
-        assert found["11"] == inner
-        assert found["1"] == "2" if root == 0 else found[""] == "2" or found["1"] == "2"
-    # Neither is the root's: the first outcome of the table.
-    third = (3, 3, 3, 3, 2, 2, 2, 2, 2, 2, 2, 2, 0, 0, 1, 1)
-    assert {item.prefix: item.outcome for item in shortened(third, 3, 4, "01", 4)}["11"] == 0
-    # One of them is inherited: nothing is named for the block.
-    kept = (0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1)
-    assert [item.prefix for item in shortened(kept, 1, 2, "01", 4)] == ["00", "110"]
+    """The block 111 is half 0 and half 1, inside of one that is 2: it is named for either."""
+
+    def found(outside: int, root: int) -> list[tuple[str, object]]:
+        values = (outside,) * 8 + (2, 2, 2, 2, 2, 2, 0, 1)
+        return [(item.prefix, item.outcome) for item in shortened(values, root, 4, "01", 4)]
+
+    assert found(0, 0) == [("1", 2), ("111", 0), ("1111", 1)]
+    assert found(1, 1) == [("1", 2), ("111", 1), ("1110", 0)]
+    assert found(3, 3) == [("1", 2), ("111", 0), ("1111", 1)]
+    # Where 2 is one of the two, it is inherited, and nothing is named for the block.
+    values = (0,) * 8 + (2, 2, 2, 2, 2, 2, 2, 1)
+    assert [item.prefix for item in shortened(values, 0, 3, "01", 4)] == ["1", "1111"]
