@@ -1,18 +1,17 @@
 """pinroute impact: which users a change moves, before it is merged."""
 
-import sys
 from fractions import Fraction
 
 import click
 
 from pinroute.change import Change, Incomparable, changes, identity, moved, returns
+from pinroute.cli.compiled import compiled_or_exit
 from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.impact_report import FORMATS
-from pinroute.cli.report import exit_code, loud, text
 from pinroute.cli.revisions import history, read_side
-from pinroute.cli.terminal import colours, err, out
-from pinroute.compilation import Compiled, UnknownStage, compile_specs
+from pinroute.cli.terminal import err, out
+from pinroute.compilation import Compiled, compile_specs
 
 
 class _Percent(click.ParamType[Fraction]):
@@ -109,14 +108,7 @@ def command(
 
 def _compiled(name: str, recursive: bool, stage: str | None) -> tuple[Compiled, ...]:
     sources, unread = read_side(name, recursive)
-    try:
-        compilation = compile_specs(sources, stage=stage)
-    except UnknownStage as error:
-        raise Misuse(str(error)) from None
-    found = sorted([*unread, *compilation.diagnostics])
-    if exit_code(found) != Exit.OK:
-        err(text(loud(found), colours(sys.stderr)))
-        raise click.exceptions.Exit(exit_code(found))
+    compilation = compiled_or_exit(sources, unread, stage=stage)
     return compilation.experiments
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from pinroute.checks.target import is_virtual_service
+from pinroute.cli.compiled import chosen, compiled_or_exit
 from pinroute.cli.exits import Exit, epilog
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import read_source, read_sources
-from pinroute.cli.report import dumped, exit_code, loud, text
+from pinroute.cli.report import dumped
 from pinroute.cli.table import columns
-from pinroute.cli.terminal import colours, err, out
-from pinroute.compilation import Compiled, UnknownStage, compile_specs
-from pinroute.diagnostics.nearest import did_you_mean
+from pinroute.cli.terminal import out
+from pinroute.compilation import Compiled
 from pinroute.lookup import Answer, look_up, look_up_many, look_up_service
 
 CHUNK = 50_000
@@ -77,14 +77,7 @@ def command(
         raise click.UsageError("--hashes stands alone, and prints tab-separated lines")
     sources, found = read_sources((), filenames)
     overlay = read_source(environment, found) if environment is not None else None
-    try:
-        compilation = compile_specs(sources, environment=overlay, stage=stage)
-    except UnknownStage as error:
-        raise click.UsageError(f"{error}: {did_you_mean(error.stage, error.known)}") from None
-    found = sorted([*found, *compilation.diagnostics])
-    if exit_code(found) != Exit.OK:
-        err(text(loud(found), colours(sys.stderr)))
-        return exit_code(found)
+    compilation = compiled_or_exit(sources, found, environment=overlay, stage=stage)
     services = [item for item in compilation.others if is_virtual_service(item)]
     if not compilation.experiments and services:
         if hashes is not None:
@@ -96,29 +89,15 @@ def command(
         ]
         out(_json(answers) if output == "json" else _text(answers))
         return Exit.OK
-    chosen = _chosen(compilation.experiments, experiment)
+    experiments = chosen(compilation, experiment)
     if hashes is not None:
-        if len(chosen) != 1:
+        if len(experiments) != 1:
             raise click.UsageError("--hashes takes one experiment: choose it with --experiment")
-        return _many(chosen[0], hashes)
+        return _many(experiments[0], hashes)
     asked: list[str | None] = [*values, *([None] if absent else [])]
-    answers = [answer for value in asked for one in chosen for answer in look_up(one, value)]
+    answers = [answer for value in asked for one in experiments for answer in look_up(one, value)]
     out(_json(answers) if output == "json" else _text(answers))
     return Exit.OK
-
-
-def _chosen(experiments: tuple[Compiled, ...], name: str | None) -> list[Compiled]:
-    names = [compiled.checked.spec.experiment.name for compiled in experiments]
-    if not experiments:
-        raise click.UsageError("the files hold no experiment")
-    if name is not None and name not in names:
-        raise click.UsageError(f"there is no experiment {name!r}: {did_you_mean(name, names)}")
-    chosen = [one for one, own in zip(experiments, names, strict=True) if name in (None, own)]
-    for one in chosen:
-        if not one.stages[0].tables:
-            own = one.checked.spec.experiment.name
-            raise click.UsageError(f"all routes of {own} are raw: none looks at the user hash")
-    return chosen
 
 
 def _many(compiled: Compiled, name: str) -> int:

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import click
 
+from pinroute.cli.compiled import compiled_or_exit
 from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import read_sources
-from pinroute.cli.report import dumped, exit_code, loud, text
+from pinroute.cli.report import dumped
 from pinroute.cli.table import columns
-from pinroute.cli.terminal import colours, err, out
-from pinroute.compilation import Compiled, UnknownStage, compile_specs
+from pinroute.cli.terminal import out
+from pinroute.compilation import Compiled
 from pinroute.lookup import look_up_many
 from pinroute.stages.parts import Part
 from pinroute.table.measure import sizes
@@ -60,14 +61,7 @@ def command(
     if hashes is not None and number is not None:
         raise click.UsageError("--hashes and -n exclude each other")
     sources, unread = read_sources((), filenames)
-    try:
-        compilation = compile_specs(sources, stage=stage)
-    except UnknownStage as error:
-        raise Misuse(str(error)) from None
-    found = sorted([*unread, *compilation.diagnostics])
-    err(text(loud(found), colours(sys.stderr)))
-    if exit_code(found) != Exit.OK:
-        return exit_code(found)
+    compilation = compiled_or_exit(sources, unread, stage=stage)
     if not compilation.experiments:
         raise Misuse("the files hold no experiment")
     given = _given(hashes) if hashes is not None else None

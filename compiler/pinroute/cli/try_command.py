@@ -1,19 +1,16 @@
 """pinroute try: the compiled routes in a real Envoy on this machine, every user sent through."""
 
-import sys
-
 import click
 
+from pinroute.cli.compiled import compiled_or_exit
 from pinroute.cli.exits import Exit, epilog
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import read_sources
 from pinroute.cli.options import input_options
-from pinroute.cli.report import dumped, exit_code, loud, text
+from pinroute.cli.report import dumped
 from pinroute.cli.starter import STARTER
 from pinroute.cli.table import columns
-from pinroute.cli.terminal import colours, err
-from pinroute.compilation import Compiled, Source, UnknownStage, compile_specs
-from pinroute.diagnostics.nearest import did_you_mean
+from pinroute.compilation import Compiled, Source
 
 
 @click.command(
@@ -57,17 +54,16 @@ def command(
         sources, found = read_sources(files, filenames, recursive)
     else:
         sources, found = [Source("the spec of 'pinroute init'", STARTER.encode())], []
-    try:
-        compilation = compile_specs(sources, stage=stage)
-    except UnknownStage as error:
-        raise click.UsageError(f"{error}: {did_you_mean(error.stage, error.known)}") from None
-    found = sorted([*found, *compilation.diagnostics])
-    err(text(loud(found), colours(sys.stderr)))
-    if exit_code(found) != Exit.OK:
-        return exit_code(found)
+    compilation = compiled_or_exit(sources, found, stage=stage)
     if not compilation.experiments:
         raise click.UsageError("the files hold no experiment")
     return _try(compilation.experiments, users, joined, output)
+
+
+def _identity(compiled: Compiled) -> str:
+    experiment = compiled.checked.spec.experiment
+    namespace = experiment.namespace or "default"
+    return experiment.name if namespace == "default" else f"{namespace}/{experiment.name}"
 
 
 def _try(
@@ -79,7 +75,7 @@ def _try(
     from pinroute.local.summary import Summary
     from pinroute.local.trial import gateway_for, observe
 
-    named = {compiled.checked.spec.experiment.name: compiled for compiled in experiments}
+    named = {_identity(compiled): compiled for compiled in experiments}
     summary = Summary()
     try:
         version = envoy_version(envoy_binary())

@@ -1,17 +1,16 @@
 """pinroute verify: does a VirtualService do what the spec promises?"""
 
-import sys
-
 import click
 
 from pinroute.checks.target import is_virtual_service
+from pinroute.cli.compiled import chosen, compiled_or_exit
 from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import read_sources
-from pinroute.cli.report import dumped, exit_code, loud, text
+from pinroute.cli.report import dumped
 from pinroute.cli.table import columns
-from pinroute.cli.terminal import colours, err, out
-from pinroute.compilation import Compiled, UnknownStage, compile_specs
+from pinroute.cli.terminal import out
+from pinroute.compilation import Compiled
 from pinroute.spec.nodes import Document
 from pinroute.verification import Meeting, Proof, Unprovable, verify
 
@@ -65,31 +64,16 @@ def command(
 
 def _experiment(filenames: tuple[str, ...], stage: str | None, name: str | None) -> Compiled:
     sources, unread = read_sources((), filenames)
-    try:
-        compilation = compile_specs(sources, stage=stage)
-    except UnknownStage as error:
-        raise Misuse(str(error)) from None
-    found = sorted([*unread, *compilation.diagnostics])
-    err(text(loud(found), colours(sys.stderr)))
-    if exit_code(found) != Exit.OK:
-        raise click.exceptions.Exit(exit_code(found))
-    chosen = [
-        one for one in compilation.experiments if name in (None, one.checked.spec.experiment.name)
-    ]
-    if len(chosen) != 1:
-        raise Misuse(
-            f"the files hold {len(chosen)} such experiments: choose one with --experiment"
-        )
-    return chosen[0]
+    compilation = compiled_or_exit(sources, unread, stage=stage)
+    found = chosen(compilation, name)
+    if len(found) != 1:
+        raise Misuse("the files hold several experiments: choose one with --experiment")
+    return found[0]
 
 
 def _service(name: str) -> Document:
     sources, unread = read_sources([name], ())
-    compilation = compile_specs(sources)
-    found = sorted([*unread, *compilation.diagnostics])
-    if exit_code(found) != Exit.OK:
-        err(text(loud(found), colours(sys.stderr)))
-        raise click.exceptions.Exit(exit_code(found))
+    compilation = compiled_or_exit(sources, unread)
     services = [document for document in compilation.others if is_virtual_service(document)]
     if len(services) != 1:
         raise Misuse(f"{name} holds {len(services)} VirtualServices, not one")

@@ -1,0 +1,44 @@
+"""The first step of most commands: compile what was read, print what is wrong, or stop there."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from pinroute.cli.exits import Exit, Misuse
+from pinroute.cli.report import exit_code, loud, text
+from pinroute.cli.terminal import colours, err
+from pinroute.compilation import Compilation, Compiled, Source, UnknownStage, compile_specs
+from pinroute.diagnostics import Diagnostic
+from pinroute.diagnostics.nearest import did_you_mean
+
+
+def compiled_or_exit(
+    sources: Sequence[Source],
+    unread: Sequence[Diagnostic],
+    *,
+    environment: Source | None = None,
+    stage: str | None = None,
+) -> Compilation:
+    """Return what compiles; with errors they are printed and the command ends."""
+    try:
+        compilation = compile_specs(sources, environment=environment, stage=stage)
+    except UnknownStage as error:
+        raise Misuse(f"{error}: {did_you_mean(error.stage, error.known)}") from None
+    found = sorted([*unread, *compilation.diagnostics])
+    err(text(loud(found), colours(sys.stderr)))
+    code = exit_code(found)
+    if code != Exit.OK:
+        raise click.exceptions.Exit(code)
+    return compilation
+
+
+def chosen(compilation: Compilation, name: str | None) -> list[Compiled]:
+    """Return the experiments, or the one of a name; stops where there is none."""
+    names = [one.checked.spec.experiment.name for one in compilation.experiments]
+    if not names:
+        raise Misuse("the files hold no experiment")
+    if name is not None and name not in names:
+        raise Misuse(f"there is no experiment {name!r}: {did_you_mean(name, names)}")
+    pairs = zip(compilation.experiments, names, strict=True)
+    return [one for one, own in pairs if name in (None, own)]
