@@ -107,6 +107,17 @@ def test_p_is_the_tail_of_chi_square(alphabet: str, length: int, uneven: float) 
     assert not look.clock
 
 
+def test_a_block_without_hashes_counts_too() -> None:
+    counts = [0, *[28] * 100, *[29] * 155]
+    look = uniformity(Universe("01", 11), sample(counts, "01", 8))
+    assert look.p == pytest.approx(tail(255, pearson(counts)), abs=1e-6)
+    counts = [0, *[round(seeded(turn).gauss(28, 5)) for turn in range(255)]]
+    look = uniformity(Universe("01", 11), sample(counts, "01", 8))
+    exact = tail(255, pearson(counts))
+    assert 0.05 < exact < 0.95
+    assert look.p == pytest.approx(exact, abs=1e-3)
+
+
 def uniform(universe: Universe, number: int, seed: int) -> list[str]:
     generator = seeded(seed)
     return [
