@@ -42,3 +42,12 @@ def chosen(compilation: Compilation, name: str | None) -> list[Compiled]:
         raise Misuse(f"there is no experiment {name!r}: {did_you_mean(name, names)}")
     pairs = zip(compilation.experiments, names, strict=True)
     return [one for one, own in pairs if name in (None, own)]
+
+
+def looking_at_users(experiments: Sequence[Compiled]) -> Sequence[Compiled]:
+    """Return the experiments; stops if one has raw routes only, for which users are all alike."""
+    for one in experiments:
+        if not one.stages[0].tables:
+            name = one.checked.spec.experiment.name
+            raise Misuse(f"all routes of {name} are raw: none looks at the user hash")
+    return experiments

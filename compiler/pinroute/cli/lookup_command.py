@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from pinroute.checks.target import is_virtual_service
-from pinroute.cli.compiled import chosen, compiled_or_exit
+from pinroute.cli.compiled import chosen, compiled_or_exit, looking_at_users
 from pinroute.cli.exits import Exit, epilog
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import read_source, read_sources
@@ -89,7 +89,7 @@ def command(
         ]
         out(_json(answers) if output == "json" else _text(answers))
         return Exit.OK
-    experiments = chosen(compilation, experiment)
+    experiments = looking_at_users(chosen(compilation, experiment))
     if hashes is not None:
         if len(experiments) != 1:
             raise click.UsageError("--hashes takes one experiment: choose it with --experiment")

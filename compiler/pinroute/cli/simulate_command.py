@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import click
 
-from pinroute.cli.compiled import compiled_or_exit
+from pinroute.cli.compiled import compiled_or_exit, looking_at_users
 from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import read_sources
@@ -66,11 +66,8 @@ def command(
         raise Misuse("the files hold no experiment")
     given = _given(hashes) if hashes is not None else None
     runs = []
-    for compiled in compilation.experiments:
+    for compiled in looking_at_users(compilation.experiments):
         universe = compiled.stages[0].routes.universe
-        if not compiled.stages[0].tables:
-            name = compiled.checked.spec.experiment.name
-            raise Misuse(f"all routes of {name} are raw: none looks at the user hash")
         look = uniformity(universe, given) if given is not None else None
         values = _random(universe, number, seed) if number is not None else given
         runs.append(Run(compiled, _rows(compiled, values, look), look))
