@@ -119,6 +119,8 @@ def _folder(plan: Mapping[str, Mapping[str, str]], check: bool) -> int:
                 err(f"{files} stale: run 'pinroute compile --write'\n")
             return Exit.NO if found else Exit.OK
         write(found)
+    except BrokenPipeError:  # the reader of the diff went away; nothing was written
+        raise
     except OSError as error:
         raise Unwritable(error, "the output folder") from None
     for item in found:
