@@ -71,7 +71,7 @@ ALIKE: dict[type, st.SearchStrategy[Any]] = {
     str: st.sampled_from(WORDS),
     type(None): st.none(),
     bool: st.booleans(),
-    int: st.sampled_from([0, 1, -1, 2, 64, 65, 100, 101, 65535, 65536, 10**20]),
+    int: st.sampled_from([0, 1, -1, 2, 64, 65, 100, 101, 65535, 65536, 10**20, 2.0, 2.5, 1e2]),
     float: st.sampled_from([0.5, 1.0, 80.0, -0.5, 1e9, 100.5]),
 }
 SCALARS = st.one_of(*ALIKE.values())

@@ -118,6 +118,7 @@ def test_a_catch_all_joins_nothing() -> None:
     items = (item(Values("prefix", "1"), rule=""), item(ANY, rule=""), item(ANY, rule=""))
     assert [len(rule) for rule in grouped(RouteList(HEADER, BINARY, items))] == [1, 1, 1]
     assert rules(*items)[1] == {"route": ["one"]}
+    assert [len(rule) for rule in grouped(RouteList(HEADER, BINARY, items[1::-1]))] == [1, 1]
 
 
 def test_conditions_and_counters_are_in_every_match() -> None:

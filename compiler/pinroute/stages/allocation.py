@@ -342,12 +342,3 @@ def _shares(spec: Spec) -> Iterator[Diagnostic]:
                 reached=", ".join(got for _, got in wrong),
                 size=f"{universe.size:,}",
             )
-
-
-def unpinned(experiments: Sequence[Experiment]) -> bool:
-    """Tell whether some group has no slot of its own yet."""
-    return any(
-        group.by_share and group.slot is None
-        for experiment in experiments
-        for group in experiment.groups
-    )

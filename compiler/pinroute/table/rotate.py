@@ -2,8 +2,8 @@
 
 Each digit of a prefix is shifted in its alphabet by a digit that the key gives (for
 binary hashes an exclusive or). Lengths, shares, disjointness and the number of rules
-stay; whole blocks of users move together, so two keys are not independent of each other
-as two salts at the edge are: `overlap` tells how much two choices share.
+stay. Whole blocks of users move together, so two keys are not independent of each other
+as two salts at the edge are.
 """
 
 from pinroute.spec.digest import digest_of
