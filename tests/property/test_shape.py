@@ -56,6 +56,23 @@ def test_the_schemas_use_only_what_the_walk_knows(kind: str) -> None:
         }  # fmt: skip
 
 
+ODD: list[Any] = [
+    None, True, False, 0, 1, -1, 2, 2.0, 2.5, -0.5, 64, 65, 100, 100.5, 101, 65535, 65536, 10**20,
+    "", "x", "X", "a.b", "a-b", "-a", "a\n", "0.16", "0.16.1", "5s", "5", "done", "ramp-10", "ramp-",
+    "a" * 63, "a" * 64, "a" * 253, "a" * 254, [], [None], ["x"], [{}], {}, {"x": None}, {"x": "y"},
+    {"name": "x"}, {"header": "x"}, {"x": "y", "z": 1},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_walk_agrees_on_every_part_of_a_schema(kind: str) -> None:
+    for part in subschemas(kind_schema(kind)):
+        authority = Draft202012Validator(part)
+        for odd in [*ODD, *part.get("examples", []), *part.get("enum", [])]:
+            root = document_of(json.dumps(odd)).root
+            assert conforms(root, part, quoted=False) == authority.is_valid(odd), (part, odd)
+
+
 @given(data=st.data())
 @settings(max_examples=MORE)
 def test_the_walk_agrees_with_jsonschema(
