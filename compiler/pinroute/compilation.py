@@ -189,6 +189,13 @@ def _check_allocation(spec: Spec) -> list[Diagnostic]:
     return check_allocation(spec)
 
 
+class NotOneEnvironment(Exception):
+    """What was given as the environment holds none, or several: none of them may be guessed."""
+
+    def __init__(self, name: str, number: int):
+        super().__init__(f"{name} holds {number} documents of kind Environment, not one")
+
+
 class UnknownStage(Exception):
     """A stage was asked for that an experiment does not have."""
 
@@ -212,6 +219,8 @@ def _environment(source: Source, found: list[Diagnostic]) -> Mapping[str, Any] |
         found += not_built("Environment", document)
     if len(ours) == 1:
         return cast("Mapping[str, Any]", cast("Any", value(ours[0].root)).get("spec", {}))
+    if not errors(loaded.diagnostics):
+        raise NotOneEnvironment(source.name, len(ours))
     return None
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 from pinroute.compilation import Compiled
 from pinroute.istio.condition import HttpRequest, example
-from pinroute.istio.emit import match_key, string_match
+from pinroute.istio.emit import PRESENT_CLAIM, match_key, string_match
 from pinroute.istio.envoy_action import cluster_name
 from pinroute.istio.evaluate import Call, taker
 from pinroute.istio.read import ReadRule, read_rules
@@ -159,6 +159,8 @@ def _hashes(table: Table, rules: list[ReadRule]) -> Iterator[str]:
 
 def _strict_block(regex: str, universe: Universe) -> str | None:
     """Return the prefix of a regular expression as strict specs write it, None for others."""
+    if regex in (".*", ".+", PRESENT_CLAIM):
+        return ""  # no user hash is empty or holds a line feed
     head = re.match(r"[0-9A-Za-z]*", regex)
     prefix = head[0] if head is not None else ""
     if len(prefix) >= universe.digits:

@@ -222,6 +222,8 @@ def test_durations(text: str, length: int) -> None:
         "1.s",
         "1s\n",
         "٥s",
+        "9223372036854775808ns",
+        "2562048h",
     ],
 )
 def test_no_durations(text: str) -> None:

@@ -8,7 +8,14 @@ import click
 from pinroute.cli.exits import Exit, Misuse
 from pinroute.cli.report import exit_code, loud, text
 from pinroute.cli.terminal import colours, err
-from pinroute.compilation import Compilation, Compiled, Source, UnknownStage, compile_specs
+from pinroute.compilation import (
+    Compilation,
+    Compiled,
+    NotOneEnvironment,
+    Source,
+    UnknownStage,
+    compile_specs,
+)
 from pinroute.diagnostics import Diagnostic
 from pinroute.diagnostics.nearest import did_you_mean
 
@@ -25,6 +32,8 @@ def compiled_or_exit(
         compilation = compile_specs(sources, environment=environment, stage=stage)
     except UnknownStage as error:
         raise Misuse(f"{error}: {did_you_mean(error.stage, error.known)}") from None
+    except NotOneEnvironment as error:
+        raise Misuse(f"--env: {error}") from None
     found = sorted([*unread, *compilation.diagnostics])
     err(text(loud(found), colours(sys.stderr)))
     code = exit_code(found)

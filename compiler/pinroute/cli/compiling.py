@@ -9,7 +9,13 @@ from pinroute.cli.exits import Exit, Misuse, Unwritable
 from pinroute.cli.inputs import STDIN, read_source, read_sources
 from pinroute.cli.report import counts, exit_code, loud, text
 from pinroute.cli.terminal import colours, err, out
-from pinroute.compilation import Compilation, Compiled, UnknownStage, compile_specs
+from pinroute.compilation import (
+    Compilation,
+    Compiled,
+    NotOneEnvironment,
+    UnknownStage,
+    compile_specs,
+)
 from pinroute.diagnostics import Diagnostic, Span, diagnose
 from pinroute.diagnostics.nearest import did_you_mean
 from pinroute.manifest.dump import dump_all
@@ -43,6 +49,8 @@ def run(
         )
     except UnknownStage as error:
         raise Misuse(f"{error}: {did_you_mean(error.stage, error.known)}") from None
+    except NotOneEnvironment as error:
+        raise Misuse(f"--env: {error}") from None
     found = sorted([*unread, *compilation.diagnostics])
     if not to_folder and not compilation.experiments and not exit_code(found):
         found.append(_nothing(compilation, [source.name for source in sources]))

@@ -80,3 +80,11 @@ def _files(folder: str, recursive: bool) -> Iterator[str]:
             yield os.path.normpath(entry.path)
         elif recursive and entry.is_dir(follow_symlinks=False):
             yield from _files(entry.path, recursive)
+
+
+def value_lines(data: bytes) -> list[str]:
+    """Return the lines of a file of values; only line feeds end one, with or without CR."""
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]

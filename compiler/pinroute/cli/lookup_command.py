@@ -10,7 +10,7 @@ from pinroute.checks.target import is_virtual_service
 from pinroute.cli.compiled import chosen, compiled_or_exit, looking_at_users
 from pinroute.cli.exits import Exit, epilog
 from pinroute.cli.group import SETTINGS
-from pinroute.cli.inputs import read_source, read_sources
+from pinroute.cli.inputs import read_source, read_sources, value_lines
 from pinroute.cli.report import dumped
 from pinroute.cli.table import columns
 from pinroute.cli.terminal import out
@@ -106,7 +106,7 @@ def _many(compiled: Compiled, name: str) -> int:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
         raise click.ClickException(f"cannot read {name}: {error.strerror or error}") from None
-    values = data.decode("utf-8", "surrogateescape").splitlines()
+    values = value_lines(data)
     endings: dict[tuple[str, str], str] = {}
     lines = (
         value + (endings.get(answer) or endings.setdefault(answer, "\t{}\t{}\n".format(*answer)))

@@ -11,7 +11,7 @@ import click
 from pinroute.cli.compiled import compiled_or_exit, looking_at_users
 from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS
-from pinroute.cli.inputs import read_sources
+from pinroute.cli.inputs import read_sources, value_lines
 from pinroute.cli.report import dumped
 from pinroute.cli.table import columns
 from pinroute.cli.terminal import out
@@ -93,7 +93,7 @@ def _given(name: str) -> list[str]:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
         raise Misuse(f"cannot read {name}: {error.strerror or error}") from None
-    return data.decode("utf-8", "surrogateescape").splitlines()
+    return value_lines(data)
 
 
 def _random(universe: Universe, number: int, seed: int) -> list[str]:

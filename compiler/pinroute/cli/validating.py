@@ -3,12 +3,12 @@
 import sys
 
 from pinroute.checks.registry import check_virtual_services
-from pinroute.cli.exits import Unwritable
+from pinroute.cli.exits import Misuse, Unwritable
 from pinroute.cli.inputs import read_source, read_sources
 from pinroute.cli.report import FORMATS, counts, exit_code
 from pinroute.cli.report import text as as_text
 from pinroute.cli.terminal import colours, err, out
-from pinroute.compilation import compile_specs
+from pinroute.compilation import NotOneEnvironment, compile_specs
 from pinroute.diagnostics import Severity
 
 
@@ -25,7 +25,12 @@ def run(
     """Check specs; the parameters are those of the command."""
     sources, found = read_sources(files, filenames, recursive)
     overlay = read_source(environment, found) if environment is not None else None
-    compilation = compile_specs(sources, environment=overlay, check_others=check_virtual_services)
+    try:
+        compilation = compile_specs(
+            sources, environment=overlay, check_others=check_virtual_services
+        )
+    except NotOneEnvironment as error:
+        raise Misuse(f"--env: {error}") from None
     found = sorted([*found, *compilation.diagnostics])
     if output == "text":
         report = as_text(found, colours(sys.stdout) and output_file is None)

@@ -247,7 +247,7 @@ def _match(spec: Spec, path: Path) -> Iterator[Diagnostic]:
                 continue
             for key, string in item.entries.items():
                 place = document.span((*inner, key), key=True)
-                if name != "queryParams" and key.lower() == _hash_key(spec):
+                if name != "queryParams" and _same_key(key, _hash_key(spec)):
                     yield diagnose("PIN228", place, (*inner, key), name=key)
                 elif not isinstance(string, Mapping):
                     problem = "null or text is read as 'present' or 'every request'"
@@ -260,6 +260,13 @@ def _match(spec: Spec, path: Path) -> Iterator[Diagnostic]:
             else:
                 problem = "it is an object with exact, prefix or regex"
                 yield diagnose("PIN225", where, inner, field=name, problem=problem)
+
+
+def _same_key(key: str, wanted: str) -> bool:
+    """Tell whether two keys are one: headers have no case, claims may stand in brackets."""
+    if key.startswith("@"):
+        return key.replace("[", ".").replace("]", "") == wanted
+    return key.lower() == wanted
 
 
 def _hash_key(spec: Spec) -> str:

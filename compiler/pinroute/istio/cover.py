@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pinroute.istio.read import MAP_FIELDS, PLACE_FIELDS, STRING_FIELDS, Fields, MatchItem
 from pinroute.istio.regex import full_match, regex_problem
 
-_ANYTHING = frozenset({".*", "(.*)", "[\\s\\S]*"})
+_ANYTHING = frozenset({"(?s).*", "[\\s\\S]*", ".*", "(.*)"})
 
 
 class Dead(NamedTuple):

@@ -9,6 +9,8 @@ from pinroute.table.universe import Universe
 
 JsonObject = dict[str, Any]
 
+PRESENT_CLAIM = "(?s).*"
+
 _CLASS_SPECIAL = r"([\]\[\\^-])"
 _SPECIAL = r"([^A-Za-z0-9])"
 
@@ -32,7 +34,8 @@ def string_match(values: Values, universe: Universe, source: HashSource) -> Json
             "regex": re.sub(_SPECIAL, r"\\\1", values.prefix) + _repeated(universe.alphabet, left)
         }
     # An empty StringMatch means "present" for a header; for a claim that is not documented.
-    return {} if source.kind == "header" else {"regex": ".+"}
+    # An empty claim is a present one too, and a claim may hold a line feed.
+    return {} if source.kind == "header" else {"regex": PRESENT_CLAIM}
 
 
 def _repeated(alphabet: str, times: int) -> str:

@@ -185,6 +185,8 @@ def duration_problem(text: str) -> str | None:
     total = nanoseconds(text)
     if total < 10**6:
         return "Istio takes durations from 1ms on"
+    if total >= 2**63:
+        return "Go counts durations up to 292 years"
     if total % 10**6:
         return "Istio takes durations in whole milliseconds only"
     return None

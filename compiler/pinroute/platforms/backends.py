@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from pinroute.diagnostics import Diagnostic, Path, diagnose
+from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
 from pinroute.platforms.naming import release_problem
 from pinroute.spec.meaning import Spec
 from pinroute.spec.nodes import Mapping
@@ -84,9 +84,28 @@ def _model(spec: Spec) -> Iterator[Diagnostic]:
             yield diagnose("PIN230", document.span(path, key=True), path, name=version.name)
 
 
+def _subset_labels(spec: Spec) -> Iterator[Diagnostic]:
+    """Find one subset of one host with two sets of labels."""
+    first: dict[tuple[str, str], int] = {}
+    versions = spec.experiment.versions
+    for index, version in enumerate(versions):
+        service = version.service
+        if service is None or service.subset is None or not service.labels:
+            continue
+        before = first.setdefault((service.host.lower(), service.subset), index)
+        other = versions[before].service
+        if other is not None and other.labels != service.labels:
+            path: Path = ("spec", "versions", index, "service", "labels")
+            claim = spec.document.span(("spec", "versions", before, "service", "labels"), key=True)
+            related = (Related(claim, "the other labels are here"),)
+            where = spec.document.span(path, key=True)
+            yield diagnose("PIN255", where, path, related=related, subset=service.subset)
+
+
 _CHECKS: tuple[Callable[[Spec], Iterator[Diagnostic]], ...] = (
     _one_backend,
     _platform,
     _promotion,
     _model,
+    _subset_labels,
 )
