@@ -1,10 +1,22 @@
 """Every check of VirtualServices, in the order in which their findings make sense."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from pinroute.checks import headers, matches, reach, rules
-from pinroute.checks.target import Target, is_virtual_service, target_of
+from pinroute.checks import (
+    claims,
+    defaults,
+    delegates,
+    headers,
+    matches,
+    reach,
+    references,
+    rules,
+    versions,
+)
+from pinroute.checks.resources import Resources, resources_of
+from pinroute.checks.target import Target, target_of
 from pinroute.diagnostics import Diagnostic
+from pinroute.spec.meaning import Spec
 from pinroute.spec.nodes import Document
 
 CHECKS: tuple[Callable[[Target], Iterator[Diagnostic]], ...] = (
@@ -21,21 +33,40 @@ CHECKS: tuple[Callable[[Target], Iterator[Diagnostic]], ...] = (
     headers.two_levels,
     reach.after_catch_all,
     reach.dead_matches,
-    reach.no_default,
+)
+CHECKS_TOGETHER: tuple[Callable[[Resources], Iterator[Diagnostic]], ...] = (
+    claims.shared_hosts,
+    claims.dead_together,
+    defaults.no_default,
+    delegates.shape,
+    delegates.dropped_rules,
+    references.missing,
+    references.subsets,
+    references.ports,
+    references.unserved_hosts,
+    references.visibility,
+    versions.hashed_splits,
+    versions.mirrors,
+    versions.overlapping_subsets,
+    versions.forgeable_hash,
 )
 
 
-def check_virtual_services(documents: Iterable[Document]) -> list[Diagnostic]:
-    """Return what is wrong with the VirtualServices among some documents."""
-    return [
-        finding
-        for document in documents
-        if is_virtual_service(document)
-        for finding in check_virtual_service(document)
+def check_virtual_services(
+    documents: Iterable[Document], specs: Sequence[Spec] = (), *, complete: bool = False
+) -> list[Diagnostic]:
+    """Return what is wrong with the VirtualServices among some documents.
+
+    `specs` claim hosts too. `complete`: what is named and not among the documents is missing.
+    """
+    resources = resources_of(documents, specs, complete=complete)
+    found = [
+        finding for target in resources.targets for check in CHECKS for finding in check(target)
     ]
+    return found + [finding for check in CHECKS_TOGETHER for finding in check(resources)]
 
 
 def check_virtual_service(document: Document) -> list[Diagnostic]:
-    """Return what is wrong with one VirtualService."""
+    """Return what is wrong with one VirtualService, as far as it shows alone."""
     target = target_of(document)
     return [finding for check in CHECKS for finding in check(target)]
