@@ -71,9 +71,9 @@ def _try(
 ) -> int:
     from pinroute.istio.envoy import Untranslatable
     from pinroute.local.binary import EnvoyError, envoy_binary, envoy_version
-    from pinroute.local.probes import untried
     from pinroute.local.summary import Summary
     from pinroute.local.trial import gateway_for, observe
+    from pinroute.probes.everybody import untried
 
     named = {_identity(compiled): compiled for compiled in experiments}
     summary = Summary()
