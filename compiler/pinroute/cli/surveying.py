@@ -65,6 +65,8 @@ def against_envoy(compiled: Compiled, options: GatewayOptions, output: str) -> i
 
 def against_gateway(compiled: Compiled, url: str, options: GatewayOptions, output: str) -> int:
     """Send the survey to a live gateway."""
+    from ssl import SSLError
+
     from pinroute.gateway.address import BadAddress, address
     from pinroute.gateway.client import Client, Unreachable, tls_context
     from pinroute.gateway.inquiry import Pace, inquire
@@ -87,9 +89,10 @@ def against_gateway(compiled: Compiled, url: str, options: GatewayOptions, outpu
     probes = sent.probes()
     try:
         context = tls_context(options.cacert, verify=not options.insecure) if where.tls else None
+    except SSLError:
+        raise Misuse(f"--cacert {options.cacert}: the file holds no certificates") from None
     except OSError as error:
-        reason = error.strerror or "it holds no certificates"
-        raise Misuse(f"--cacert {options.cacert}: {reason}") from None
+        raise Misuse(f"--cacert {options.cacert}: {error.strerror or error}") from None
     rate = RATE if options.rate is None else options.rate
     err(f"{_announcement(probes, str(where), host, rate)}\n")
     tally = Tally()

@@ -1,18 +1,19 @@
 """A request for each block of user hashes, for its edges, and for odd headers.
 
-A block is a range of user hashes that the table gives to one group. The hash in its
-middle stands for it, its first and last hash are its edges. A block of the spec that the
-gateway cuts in two is noticed only where one of the three lies on the other side: this is
-a sample, the proof is in `pinroute.verification`.
+A block is a range of user hashes that no stage of the spec tells apart: a gateway that is
+still at the stage before is noticed. The hash in its middle stands for it, its first and
+last hash are its edges. A block that the gateway cuts in two is noticed only where one of
+the three lies on the other side: this is a sample, the proof is `pinroute.verification`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from pinroute.compilation import Compiled
 from pinroute.istio.condition import example
 from pinroute.probes.probe import Probe, RequestClass, odd_lines, parts_in, request_classes
+from pinroute.stages.stage import build_stage, stage_order
 from pinroute.table.ranges import Range, block_range, hash_at
 from pinroute.table.table import Table
 
@@ -56,7 +57,12 @@ def survey(compiled: Compiled, host: str, *, tls: bool = False, joined: bool = F
     `joined` is how Envoy took repeated headers before 1.39: as one value, with commas.
     """
     header = compiled.checked.spec.experiment.output.version_header
+    checked = compiled.checked
     stage = compiled.stages[0]
+    stages = [
+        build_stage(checked.spec.experiment, name, checked.manifests)
+        for name in stage_order(checked.spec.experiment)
+    ]
     kind = stage.routes.source.kind
     blocks: list[Probe] = []
     edges: list[Probe] = []
@@ -67,8 +73,9 @@ def survey(compiled: Compiled, host: str, *, tls: bool = False, joined: bool = F
             continue
         asked.append(one)
 
+        tables = [other.tables[one.route] for other in (stage, *stages)]
         one_of: dict[int, str] = {}
-        for block in blocks_of(one.table):
+        for block in blocks_of(tables):
             ends = [hash_at(one.table.universe, at) for at in (block.start, block.end - 1)]
             middle = hash_at(one.table.universe, block.start + block.size // 2)
             one_of.setdefault(one.table.number(middle), middle)
@@ -81,40 +88,43 @@ def survey(compiled: Compiled, host: str, *, tls: bool = False, joined: bool = F
             ]
         odd += [
             one.probe(who, values, header, joined=joined)
-            for who, values in odd_lines(one.table.universe, _starts(one.table), kind)
+            for who, values in odd_lines(one.table.universe, _starts(tables), kind)
         ]
     hashes = sum(one.table.universe.size for one in asked if one.table is not None)
     left_out = tuple(_left_out(compiled, host, asked, tls))
     return Survey(tuple(blocks), tuple(edges), tuple(odd), hashes, left_out)
 
 
-def blocks_of(table: Table) -> list[Range]:
-    """Return the ranges of user hashes that the table gives to one leaf, in order."""
-    universe = table.universe
+def blocks_of(tables: Sequence[Table]) -> list[Range]:
+    """Return the ranges of user hashes that each table gives to one leaf, in order."""
+    universe = tables[0].universe
     cuts = {0, universe.size}
-    for part in parts_in(table):
-        for values in part.values:
-            cuts |= set(block_range(universe, values.prefix))
-    places = sorted(cuts)
+    for table in tables:
+        for part in parts_in(table):
+            for values in part.values:
+                cuts |= set(block_range(universe, values.prefix))
     found: list[Range] = []
-    last = -1
-    for start, end in pairwise(places):
-        leaf = table.number(hash_at(universe, start))
-        if leaf == last:
+    last: list[int] = []
+    for start, end in pairwise(sorted(cuts)):
+        value = hash_at(universe, start)
+        leaves = [table.number(value) for table in tables]
+        if leaves == last:
             found[-1] = Range(found[-1].start, end)
         else:
             found.append(Range(start, end))
-        last = leaf
+        last = leaves
     return found
 
 
-def _starts(table: Table) -> list[str]:
+def _starts(tables: Sequence[Table]) -> list[str]:
     """Return one prefix of each group."""
-    found = [
-        next((values.prefix for values in part.values if values.prefix), "")
-        for part in parts_in(table)
-    ]
-    return sorted({prefix for prefix in found if prefix})
+    found: dict[str, str] = {}
+    for table in tables:
+        for part in parts_in(table):
+            for values in part.values:
+                if values.prefix:
+                    found.setdefault(part.label, values.prefix)
+    return sorted(set(found.values()))
 
 
 def _left_out(
