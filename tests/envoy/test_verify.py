@@ -610,6 +610,8 @@ URL = "http://127.0.0.1:1"
         (("--against", URL, "-H", "@nowhere"), "cannot read the headers in nowhere"),
         (("--against", URL, "--max-requests", "0"), "--max-requests"),
         (("--against", URL, "--timeout", "0"), "--timeout"),
+        (("--against", URL, "--timeout", "nan"), "take numbers"),
+        (("--against", URL, "--rate", "nan"), "take numbers"),
         (("--against", "envoy", "--rate", "1"), "--rate is about requests to a URL"),
         (("--against", "some.yaml", "--joined"), "--joined is about requests"),
     ],

@@ -7,6 +7,7 @@ import pytest
 from pinroute.compilation import Compiled, Source, compile_specs
 from pinroute.gateway.address import BadAddress, address
 from pinroute.gateway.inquiry import Pace
+from pinroute.probes.everybody import untried
 from pinroute.probes.survey import BLOCK, EDGE, blocks_of, survey
 from pinroute.table.ranges import hash_at
 
@@ -49,7 +50,7 @@ def test_every_block_has_its_edges() -> None:
     assert len(sent) == len(found.blocks) + len(found.edges)
 
 
-def test_a_hash_alone_is_block_and_edge_at_once(tmp_path: Path) -> None:
+def test_a_hash_alone_is_block_and_edge_at_once() -> None:
     text = (ROOT / "samples" / "plain-services.yaml").read_text("utf-8")
     text = text.replace('prefixes: ["01"]', 'prefixes: ["0100000000"]')
     one = compile_specs([Source("x.yaml", text.encode())]).experiments[0]
@@ -74,6 +75,26 @@ def test_the_spec_says_what_is_not_asked_for() -> None:
         "route 'health' is raw and is passed through",
         "route 'rest' is raw and is passed through",
     )
+
+
+def test_routes_without_a_known_request_are_named() -> None:
+    text = (ROOT / "samples" / "plain-services.yaml").read_text("utf-8")
+    http = """    http:
+    - {name: by-regex, match: [{uri: {regex: "/x.*"}}]}
+    - {name: by-scheme, match: [{uri: {prefix: /s}, scheme: {exact: http}}]}
+    - {name: by-blank, match: [{uri: {prefix: /q}, queryParams: {q: {exact: "1 2"}}}]}
+    - {name: rest}
+  userHash:
+"""
+    source = Source("x.yaml", text.replace("  userHash:\n", http, 1).encode())
+    [one] = compile_specs([source]).experiments
+    unknown = "has a match, and no request is known that it would take"
+    assert survey(one, "h").left_out == (
+        f"route 'by-regex' {unknown}",
+        f"route 'by-blank' {unknown}",
+    )
+    assert "route 'by-scheme' matches by scheme" in survey(one, "h", tls=True).left_out
+    assert untried(one) == ["by-regex", "by-blank"]
 
 
 def test_the_pace_is_even_and_makes_up_for_nothing() -> None:
@@ -119,6 +140,7 @@ def test_addresses(url: str, resolve: str | None, shown: str, peer: str) -> None
         ("ftp://h", None),
         ("http://", None),
         ("http://h:0", None),
+        ("http://h:", None),
         ("http://h:x", None),
         ("http://h h", None),
         ("http://ü", None),

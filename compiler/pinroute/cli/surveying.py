@@ -5,7 +5,7 @@ from typing import NamedTuple
 from pinroute.cli.exits import Exit, Misuse
 from pinroute.cli.gateway_headers import header_lines
 from pinroute.cli.terminal import err, out
-from pinroute.cli.verify_report import ALL, Surveyed, survey_json, survey_text
+from pinroute.cli.verify_report import ALL, Surveyed, plural, survey_json, survey_text
 from pinroute.compilation import Compiled
 from pinroute.probes.probe import Probe
 from pinroute.probes.survey import Survey, survey
@@ -161,7 +161,7 @@ def _survey(
 ) -> Survey:
     found = survey(compiled, host, tls=tls, joined=options.joined)
     if not found.blocks:
-        raise Misuse("; ".join(found.left_out) or "the spec has no route to ask for")
+        raise Misuse(f"there is nothing to ask for: {'; '.join(found.left_out)}")
     return found
 
 
@@ -174,7 +174,7 @@ def _unsent(whole: Survey, sent: Survey) -> tuple[tuple[str, int], ...]:
 def _announcement(probes: list[Probe], where: str, host: str, rate: float) -> str:
     methods = ", ".join(dict.fromkeys(probe.request.method for probe in probes))
     pace = f"at most {rate:g} a second" if rate else "as fast as it answers"
-    return f"sending {len(probes):,} requests ({methods}) to {where} as {host}, {pace}"
+    return f"sending {plural(len(probes), 'request')} ({methods}) to {where} as {host}, {pace}"
 
 
 def _host(compiled: Compiled, wanted: str | None, addressed: str) -> str | None:
@@ -182,7 +182,7 @@ def _host(compiled: Compiled, wanted: str | None, addressed: str) -> str | None:
     hosts = compiled.checked.spec.experiment.route.hosts
     if wanted is not None:
         if not any(_serves(host, wanted) for host in hosts):
-            raise Misuse(f"--host {wanted} is none of the spec's hosts: {', '.join(hosts)}")
+            raise Misuse(f"--host: {wanted!r} is none of the spec's hosts: {', '.join(hosts)}")
         return wanted
     if addressed and any(_serves(host, addressed) for host in hosts if host != "*"):
         return addressed

@@ -85,7 +85,8 @@ def _try(
                 summary.add(label, observe(compiled, gateway.port(name), users, joined=joined))
                 for route in untried(compiled):
                     click.echo(
-                        f"not tried: route {route!r} of {name}, which matches by regex", err=True
+                        f"not tried: route {route!r} of {name}: no request is known that it would take",
+                        err=True,
                     )
     except EnvoyError as error:
         click.echo(f"pinroute: {error}", err=True)

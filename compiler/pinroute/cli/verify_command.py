@@ -1,5 +1,7 @@
 """pinroute verify: does a VirtualService, or a gateway, do what the spec promises?"""
 
+import math
+
 import click
 
 from pinroute.checks.target import is_virtual_service
@@ -132,6 +134,8 @@ def command(
     options = GatewayOptions(host, resolve, rate, timeout, headers, cacert, insecure, most, joined)
     if not url:
         _only_for_urls(options, envoy=against == "envoy")
+    if any(number is not None and math.isnan(number) for number in (rate, timeout)):
+        raise Misuse("--rate and --timeout take numbers")
     if cacert and insecure:
         raise Misuse("--cacert and --insecure-skip-tls-verify contradict each other")
     compiled = _experiment(filenames, stage, experiment)

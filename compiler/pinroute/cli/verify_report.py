@@ -133,9 +133,9 @@ def survey_json(surveyed: Surveyed) -> str:
 
 def _sentences(surveyed: Surveyed) -> list[str]:
     tally, sent = surveyed.tally, surveyed.sent
-    parts = ", ".join(_plural(len(found), name) for name, found in sent.parts())
+    parts = ", ".join(plural(len(found), name) for name, found in sent.parts())
     asked = f"({parts}{f'; Envoy {surveyed.envoy}' if surveyed.envoy else ''})"
-    requests = _plural(tally.requests, "request")
+    requests = plural(tally.requests, "request")
     what = "" if surveyed.compared == ALL else ", as far as the version header tells"
     differing = sum(kind.requests for kind in tally.different)
     if differing:
@@ -147,20 +147,21 @@ def _sentences(surveyed: Surveyed) -> list[str]:
     lines = [f"{surveyed.who}: {first}{what} {asked}"]
     for kind in tally.unanswered:
         witness = _witness(kind.witness.probe)
-        number = _plural(kind.requests, "request")
+        number = plural(kind.requests, "request")
         lines.append(f"{kind.witness.problem}: {number}, the first with {witness}")
     if tally.failing:
-        number = _plural(tally.failing, "request")
+        number = plural(tally.failing, "request")
         lines.append(f"the right rule, and no good backend behind it: {number} with status 5xx")
     if surveyed.unsent:
-        left = ", ".join(_plural(number, what) for what, number in surveyed.unsent)
+        left = ", ".join(plural(number, what) for what, number in surveyed.unsent)
         lines.append(f"not sent: {left}")
     if surveyed.interrupted:
         lines.append("interrupted")
     return lines
 
 
-def _plural(number: int, name: str) -> str:
+def plural(number: int, name: str) -> str:
+    """Return a number of things, in words."""
     return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
 
 

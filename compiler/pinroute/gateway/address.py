@@ -42,7 +42,12 @@ def address(url: str, resolve: str | None = None) -> Address:
     if parts.path not in ("", "/") or "?" in url or "#" in url:
         raise BadAddress("the URL ends after host and port: the paths are those of the spec")
     host = (parts.hostname or "").rstrip(".")
-    if not host or port == 0 or not (_HOST.fullmatch(host) or _is_ip(host)):
+    if (
+        not host
+        or port == 0
+        or parts.netloc.endswith(":")
+        or not (_HOST.fullmatch(host) or _is_ip(host))
+    ):
         raise BadAddress(f"the URL names no host and port: {parts.netloc!r}")
     tls = scheme == "https"
     port = port or (443 if tls else 80)

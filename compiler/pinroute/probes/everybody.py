@@ -4,8 +4,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 from pinroute.compilation import Compiled
-from pinroute.istio.condition import example
-from pinroute.probes.probe import Probe, odd_lines, part_of, parts_in, request_classes
+from pinroute.probes.probe import Probe, odd_lines, part_of, parts_in, request_classes, request_of
 from pinroute.table.table import Table
 from pinroute.table.universe import Universe
 
@@ -32,11 +31,11 @@ def probes(compiled: Compiled, users: Sequence[str], *, joined: bool = False) ->
 
 
 def untried(compiled: Compiled) -> list[str]:
-    """Return the routes of which no request is sent: a regex hides which one would match."""
+    """Return the routes of which no request is sent: none is known that they would take."""
     host = compiled.checked.spec.experiment.route.hosts[0]
     items = compiled.stages[0].routes.items
     return list(
-        dict.fromkeys(item.route for item in items if example(item.condition, host) is None)
+        dict.fromkeys(item.route for item in items if request_of(item.condition, host) is None)
     )
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pinroute.istio.condition import HttpRequest, example, satisfies
 from pinroute.istio.envoy_action import cluster_name
 from pinroute.istio.routelist import Action, Item, first
+from pinroute.spec.model import Body
 from pinroute.stages.parts import Part
 from pinroute.stages.stage import Stage
 from pinroute.table.table import Table
@@ -80,11 +81,22 @@ def request_classes(stage: Stage, host: str) -> Iterator[RequestClass]:
     for name in routes.routes():
         items = routes.of_route(name)
         for condition in {id(item.condition): item.condition for item in items}.values():
-            request = example(condition, host)
+            request = request_of(condition, host)
             if request is None or _route_of(routes.items, request) != name:
                 continue
             alike = tuple(item for item in items if item.condition is condition)
             yield RequestClass(name, request, alike, stage.tables.get(name))
+
+
+def request_of(condition: Body, host: str) -> HttpRequest | None:
+    """Return a request that satisfies a condition and can be written as HTTP/1.1, if one is known."""
+    found = example(condition, host)
+    if found is None:
+        return None
+    words = (found.method, found.path, found.host, *found.headers)
+    plain = all("!" <= char <= "~" for word in words for char in word)
+    values = (char for value in found.headers.values() for char in value)
+    return found if plain and not any(char in "\r\n\0" for char in values) else None
 
 
 def parts_in(table: Table) -> list[Part]:

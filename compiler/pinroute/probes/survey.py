@@ -11,8 +11,14 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from pinroute.compilation import Compiled
-from pinroute.istio.condition import example
-from pinroute.probes.probe import Probe, RequestClass, odd_lines, parts_in, request_classes
+from pinroute.probes.probe import (
+    Probe,
+    RequestClass,
+    odd_lines,
+    parts_in,
+    request_classes,
+    request_of,
+)
 from pinroute.stages.stage import build_stage, stage_order
 from pinroute.table.ranges import Range, block_range, hash_at
 from pinroute.table.table import Table
@@ -141,7 +147,7 @@ def _left_out(
             yield f"route {item.route!r} is raw and is passed through"
         elif tls and "scheme" in item.condition:
             yield f"route {item.route!r} matches by scheme"
-        elif example(item.condition, host) is None:
-            yield f"route {item.route!r} has a match of which no request is known"
+        elif request_of(item.condition, host) is None:
+            yield f"route {item.route!r} has a match, and no request is known that it would take"
         else:
             yield f"route {item.route!r} has a match whose request an earlier route takes"
