@@ -44,10 +44,12 @@ def _given(given: Sequence[str]) -> Iterator[tuple[str, str]]:
         file = text[1:]
         try:
             with open(file, "rb") as opened:
-                data = opened.read(_MOST_BYTES)
+                data = opened.read(_MOST_BYTES + 1)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise Misuse(f"cannot read the headers in {file}: {reason}") from None
+        if len(data) > _MOST_BYTES:
+            raise Misuse(f"{file} is larger than 1 MiB: are these headers?")
         for place, line in enumerate(value_lines(data), 1):
             if line.strip():
                 yield f"{file}:{place}", line

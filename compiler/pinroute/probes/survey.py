@@ -62,12 +62,12 @@ def survey(compiled: Compiled, host: str, *, tls: bool = False, joined: bool = F
     `tls` tells that the requests go over TLS, where a match on `scheme` is not foreseen;
     `joined` is how Envoy took repeated headers before 1.39: as one value, with commas.
     """
-    header = compiled.checked.spec.experiment.output.version_header
-    checked = compiled.checked
+    experiment = compiled.checked.spec.experiment
+    header = experiment.output.version_header
     stage = compiled.stages[0]
     stages = [
-        build_stage(checked.spec.experiment, name, checked.manifests)
-        for name in stage_order(checked.spec.experiment)
+        build_stage(experiment, name, compiled.checked.manifests)
+        for name in stage_order(experiment)
     ]
     kind = stage.routes.source.kind
     blocks: list[Probe] = []
@@ -78,7 +78,6 @@ def survey(compiled: Compiled, host: str, *, tls: bool = False, joined: bool = F
         if one.table is None or (tls and "scheme" in one.items[0].condition):
             continue
         asked.append(one)
-
         tables = [other.tables[one.route] for other in (stage, *stages)]
         one_of: dict[int, str] = {}
         for block in blocks_of(tables):
