@@ -14,8 +14,9 @@ from pinroute.diagnostics.ignores import without_ignored
 from pinroute.istio.admission import check_admission
 from pinroute.istio.emit import match_items
 from pinroute.istio.limits import MAX_CLIENT_APPLY_BYTES, MAX_ITEMS, MAX_OBJECT_BYTES
-from pinroute.manifest.bundle import Rendered, files, header, render
+from pinroute.manifest.bundle import Rendered, comments, files, header, render
 from pinroute.manifest.objects import digest
+from pinroute.manifest.owner import Owner, OwnerFile, read_owner, with_owner
 from pinroute.platforms.backends import check_backends
 from pinroute.platforms.companions import companions
 from pinroute.spec.load import load as load_file
@@ -31,7 +32,7 @@ Read = Callable[[str], bytes]
 CheckOthers = Callable[[Iterable[Document]], list[Diagnostic]]
 
 # What is known of a stage only after it was rendered.
-_OF_A_STAGE = frozenset({"PIN236", "PIN237"})
+_OF_A_STAGE = frozenset({"PIN236", "PIN237", "PIN260", "PIN261"})
 
 
 class Source(NamedTuple):
@@ -43,12 +44,16 @@ class Source(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """An experiment without errors: its spec, where it came from, and its companions."""
+    """An experiment without errors: its spec, where it came from, and its companions.
+
+    `owner` is the VirtualService of somebody else that its rules go into, with `splice`.
+    """
 
     spec: Spec
     source: Source
     digest: str
     manifests: Mapping[VersionName, Body]
+    owner: Owner | None = None
 
 
 class Compiled(NamedTuple):
@@ -74,6 +79,11 @@ class Compiled(NamedTuple):
         experiment = self.checked.spec.experiment
         return header(experiment, self.live, self.file_name, self.checked.digest)
 
+    def comments(self) -> Sequence[str]:
+        """Return the comments that stand above its rules in a file of another owner."""
+        experiment = self.checked.spec.experiment
+        return comments(experiment, self.live, self.file_name, self.checked.digest)
+
 
 class Specs(NamedTuple):
     """What was read: experiments without errors, documents of other kinds, all findings."""
@@ -84,11 +94,15 @@ class Specs(NamedTuple):
 
 
 class Compilation(NamedTuple):
-    """The result of a run; `experiments` is empty if some finding is an error."""
+    """The result of a run; `experiments` is empty if some finding is an error.
+
+    `owner_files` are the files of other owners, with the rules of the experiments in them.
+    """
 
     experiments: tuple[Compiled, ...]
     diagnostics: tuple[Diagnostic, ...]
     others: tuple[Document, ...] = ()
+    owner_files: tuple[OwnerFile, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -131,7 +145,10 @@ def _load(
                 continue
             data = cast("Mapping[str, Any]", value(document.root))
             spec = Spec(document, resolve(data, overlay))
-            wrong = check_meaning(spec) + check_admission(spec) + check_backends(spec)
+            owner, wrong = read_owner(spec, source.name, source.read)
+            if owner is not None:
+                spec = Spec(document, with_owner(spec.experiment, owner))
+            wrong += check_meaning(spec) + check_admission(spec) + check_backends(spec)
             wrong += _check_allocation(spec)
             manifests: Mapping[VersionName, Body] = {}
             if not errors(wrong):
@@ -139,7 +156,7 @@ def _load(
                 wrong += missing
             found += wrong
             if not errors(wrong):
-                good.append(Checked(spec, source, _digest(data), manifests))
+                good.append(Checked(spec, source, _digest(data), manifests, owner))
     found += _clashes(good)
     return Specs(tuple(good), tuple(others), tuple(found)), texts
 
@@ -150,12 +167,15 @@ def compile_specs(
     environment: Source | None = None,
     stage: str | None = None,
     all_stages: bool = False,
+    remove: bool = False,
     check_others: CheckOthers | None = None,
 ) -> Compilation:
     """Compile every experiment of the sources.
 
     `stage` replaces the spec's own one; with `all_stages` every stage is rendered, not
-    the live one only.
+    the live one only (of rules in a file of another owner the live one only: the other
+    stages would be copies of what is the owner's). With `remove`, such rules are taken
+    out of it instead.
     """
     specs, texts = _load(sources, environment, check_others)
     found = list(specs.diagnostics)
@@ -167,14 +187,48 @@ def compile_specs(
             live = known.get(stage or experiment.stage)
             if live is None:
                 raise UnknownStage(stage or experiment.stage, tuple(known), experiment.name)
-            wanted = stage_order(experiment) if all_stages else [live]
+            whole = all_stages and checked.owner is None
+            wanted = stage_order(experiment) if whole else [live]
             stages = tuple(build_stage(experiment, name, checked.manifests) for name in wanted)
             rendered = tuple(render(experiment, item, checked.digest) for item in stages)
-            found += _sizes(checked, rendered)
             compiled.append(Compiled(checked, live, stages, rendered))
+    owner_files: tuple[OwnerFile, ...] = ()
+    if any(one.checked.owner is not None for one in compiled):
+        compiled, owner_files, wrong = _splice(compiled, remove=remove)
+        found += wrong
+    for one in compiled:
+        found += _sizes(one.checked, one.rendered)
     failed = errors(found)
     standing = _standing(found, texts, frozenset() if all_stages else _OF_A_STAGE)
-    return Compilation(() if failed else tuple(compiled), standing, specs.others)
+    if failed:
+        return Compilation((), standing, specs.others)
+    return Compilation(tuple(compiled), standing, specs.others, owner_files)
+
+
+def _splice(
+    compiled: Sequence[Compiled], *, remove: bool
+) -> tuple[list[Compiled], tuple[OwnerFile, ...], Sequence[Diagnostic]]:
+    """Put the live rules into the files of other owners, or take them out."""
+    from pinroute.manifest.composition import Part, compose
+    from pinroute.manifest.splice import Block
+
+    parts: dict[int, Part] = {}
+    for number, one in enumerate(compiled):
+        spec, owner = one.checked.spec, one.checked.owner
+        if owner is not None:
+            block = Block(spec.experiment.name)
+            if not remove:
+                rules = one.rendered[0].virtual_service["spec"]["http"]
+                block = Block(spec.experiment.name, rules, one.comments())
+            parts[number] = Part(spec, owner, block)
+    composition = compose(list(parts.values()))
+    after = list(compiled)
+    for number, service in zip(parts, composition.services, strict=True):
+        rendered = after[number].rendered[0]
+        objects = () if remove else rendered.objects[:-1]
+        rendered = rendered._replace(objects=(*objects, service))
+        after[number] = after[number]._replace(rendered=(rendered,))
+    return after, composition.files, composition.diagnostics
 
 
 def _check_allocation(spec: Spec) -> list[Diagnostic]:
@@ -238,18 +292,22 @@ def _clashes(good: Sequence[Checked]) -> list[Diagnostic]:
     """Find experiments that write the same object, or share a host on a gateway."""
     found: list[Diagnostic] = []
     names: dict[tuple[str, str], Checked] = {}
-    services: dict[tuple[str, str], Checked] = {}
+    services: dict[tuple[str, str], list[Checked]] = {}
     hosts: dict[tuple[str, str], tuple[Checked, Path]] = {}
     for checked in good:
         experiment = checked.spec.experiment
         identity = (experiment.namespace or "default", experiment.name)
         target = (experiment.route.namespace, experiment.route.name)
+        same = services.setdefault(target, [])
+        apart = next((one for one in same if not _side_by_side(one, checked)), None)
         if identity in names:
             path: Path = ("metadata", "name")
             found.append(_clash("PIN233", checked, names[identity], path, "/".join(identity)))
-        elif target in services:
+        elif apart is not None:
             path = ("spec", "route", "virtualService", "name")
-            found.append(_clash("PIN234", checked, services[target], path, "/".join(target)))
+            both = checked.owner is not None and apart.owner is not None
+            hint = "give the experiments names of their own, and name one file" if both else None
+            found.append(_clash("PIN234", checked, apart, path, "/".join(target), hint=hint))
         else:
             for index, host in enumerate(experiment.route.hosts):
                 path = ("spec", "route", "hosts", index)
@@ -257,20 +315,37 @@ def _clashes(good: Sequence[Checked]) -> list[Diagnostic]:
                     hosts.setdefault((gateway, host.lower()), (checked, path))
                     for gateway in experiment.route.gateways or ("mesh",)
                 ]
-                first = next((claim for claim in claims if claim[0] is not checked), None)
+                own = {id(one) for one in (checked, *same)}
+                first = next((claim for claim in claims if id(claim[0]) not in own), None)
                 if first is not None:
                     found.append(_clash("PIN235", checked, first[0], path, host, first[1]))
         names.setdefault(identity, checked)
-        services.setdefault(target, checked)
+        same.append(checked)
     return found
 
 
+def _side_by_side(one: Checked, other: Checked) -> bool:
+    """Tell whether two experiments can have their rules in one VirtualService: an owner's."""
+    if one.owner is None or other.owner is None:
+        return False
+    names = {checked.spec.experiment.name for checked in (one, other)}
+    places = {(owner.file, owner.number) for owner in (one.owner, other.owner)}
+    return len(names) == 2 and len(places) == 1
+
+
 def _clash(
-    code: str, here: Checked, first: Checked, path: Path, name: str, other: Path | None = None
+    code: str,
+    here: Checked,
+    first: Checked,
+    path: Path,
+    name: str,
+    other: Path | None = None,
+    hint: str | None = None,
 ) -> Diagnostic:
     """Return a finding in the later experiment; `other` is the path in the first one."""
     related = (Related(first.spec.document.span(other or path), "the other one is here"),)
-    return diagnose(code, here.spec.document.span(path), path, related=related, name=name)
+    where = here.spec.document.span(path)
+    return diagnose(code, where, path, related=related, hint=hint, name=name)
 
 
 # Where the rules are as few as can be, advice to make them few would not help.

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from pinroute.checks import headers, matches, reach, rules
-from pinroute.checks.target import Target, is_virtual_service, target_of
+from pinroute.checks.target import Target, target_of
 from pinroute.diagnostics import Diagnostic
+from pinroute.istio.read import is_virtual_service
 from pinroute.spec.nodes import Document
 
 CHECKS: tuple[Callable[[Target], Iterator[Diagnostic]], ...] = (

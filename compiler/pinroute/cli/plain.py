@@ -25,7 +25,7 @@ _INPUT_VALUES = {"-f": "filenames", "--filename": "filenames", "--env": "environ
 FORMS = {
     "compile": Form(
         "pinroute.cli.compiling",
-        {**_INPUT_FLAGS, "--check": "check", "--write": "write_"},
+        {**_INPUT_FLAGS, "--check": "check", "--write": "write_", "--remove": "remove"},
         {
             **_INPUT_VALUES,
             "-d": "output_dir",
@@ -39,6 +39,7 @@ FORMS = {
             "recursive": False,
             "check": False,
             "write_": False,
+            "remove": False,
             "environment": None,
             "output_dir": None,
             "stage": None,

@@ -92,7 +92,7 @@ def _try(
         return Exit.BACKEND
     except Untranslatable as error:
         raise click.UsageError(
-            f"a raw route uses {error.field!r}, which 'try' cannot show"
+            f"a rule that is not pinroute's own uses {error.field!r}, which 'try' cannot show"
         ) from None
     if output == "json":
         click.echo(dumped({"kind": "Try", "envoy": version, **summary.as_dict()}), nl=False)

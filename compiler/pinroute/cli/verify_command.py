@@ -2,7 +2,6 @@
 
 import click
 
-from pinroute.checks.target import is_virtual_service
 from pinroute.cli.compiled import chosen, compiled_or_exit
 from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS
@@ -11,6 +10,7 @@ from pinroute.cli.report import dumped
 from pinroute.cli.table import columns
 from pinroute.cli.terminal import out
 from pinroute.compilation import Compiled
+from pinroute.istio.read import is_virtual_service
 from pinroute.spec.nodes import Document
 from pinroute.verification import Meeting, Proof, Unprovable, verify
 

@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pinroute.diagnostics import Path
+from pinroute.spec.nodes import Document, Scalar
+from pinroute.spec.nodes import Mapping as Object
 
 Fields = Mapping[str, Any]
 
+GROUP = "networking.istio.io/"
 STRING_FIELDS = ("uri", "scheme", "method", "authority")
 MAP_FIELDS = ("headers", "withoutHeaders", "queryParams")
 PLACE_FIELDS = ("port", "gateways", "sourceLabels", "sourceNamespace")
@@ -47,6 +50,18 @@ class ReadRule(NamedTuple):
     def label(self) -> str:
         """How the rule is called in messages: by its name, or by its place from 0."""
         return repr(self.name) if self.name else f"#{self.number}"
+
+
+def is_virtual_service(document: Document) -> bool:
+    """Tell whether a document is a VirtualService of Istio."""
+    kind, version = (document.node((name,)) for name in ("kind", "apiVersion"))
+    return (
+        isinstance(kind, Scalar)
+        and kind.text == "VirtualService"
+        and isinstance(version, Scalar)
+        and version.text.startswith(GROUP)
+        and isinstance(document.node(("spec",)), Object)
+    )
 
 
 def read_rules(service: Fields, header: str | None = None) -> list[ReadRule]:
