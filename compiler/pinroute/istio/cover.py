@@ -158,8 +158,8 @@ def _elsewhere(one: Fields, other: Fields) -> bool:
         if one.get(name) and other.get(name) and one[name] != other[name]:
             return True
     gateways = [
-        {str(name).rsplit("/", 1)[-1] for name in match.get("gateways") or ()}
-        for match in (one, other)
+        {str(name).rsplit("/", 1)[-1] for name in names} if isinstance(names, list) else set()
+        for names in (one.get("gateways"), other.get("gateways"))
     ]
     return all(gateways) and not gateways[0] & gateways[1]
 
@@ -196,8 +196,8 @@ def _follows(narrow: Fields, wide: Fields) -> bool:
         ):
             return False
     for name in MAP_FIELDS:
-        for key, condition in (wide.get(name) or {}).items():
-            given = (narrow.get(name) or {}).get(key)
+        for key, condition in _object(wide.get(name)).items():
+            given = _object(narrow.get(name)).get(key)
             if not isinstance(given, dict) or not isinstance(condition, dict):
                 return False
             # Excluding more implies excluding less.

@@ -9,9 +9,10 @@ from pinroute.istio.read import is_virtual_service
 from pinroute.spec.load import load
 from pinroute.spec.meaning import Spec
 from pinroute.spec.model import Experiment
-from pinroute.spec.nodes import Document, Scalar, at
+from pinroute.spec.nodes import Document, Node, Scalar, at
+from pinroute.spec.nodes import Mapping as Object
 from pinroute.spec.nodes import Sequence as List
-from pinroute.spec.scalars import value
+from pinroute.spec.scalars import scalar_value, value
 from pinroute.spec.shape import errors
 
 FILE: Path = ("spec", "route", "virtualService", "file")
@@ -80,6 +81,10 @@ def read_owner(
     if not isinstance(http, List) or not http.items:
         hint = "rules go into 'http'; routes of TLS and TCP see no header"
         return unusable(f"VirtualService {wanted} has no rules in 'http'", hint)
+    odd = next((number for number, rule in enumerate(http.items) if not _is_rule(rule)), None)
+    if odd is not None:
+        hint = "mend that file first: 'pinroute validate' says more about it"
+        return unusable(f"rule #{odd} is no object, or its match no list", hint)
     owner = Owner(file, loaded.text, document, number)
     return owner, list(_disagreements(spec, owner))
 
@@ -105,6 +110,12 @@ def document_in(text: str, owner: Owner) -> Document:
 
 def _nowhere(_name: str) -> bytes:
     raise OSError("there is no folder to look in")
+
+
+def _is_rule(node: Node) -> bool:
+    match = at(node, "match")
+    null = isinstance(match, Scalar) and scalar_value(match) is None
+    return isinstance(node, Object) and (match is None or null or isinstance(match, List))
 
 
 def _text(document: Document, *path: str) -> str | None:

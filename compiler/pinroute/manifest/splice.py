@@ -131,7 +131,9 @@ def _entries(document: Document, text: str) -> Entries:
     key = spec.keys.get("http") if isinstance(spec, Object) else None
     entries = block_entries(text, key.start) if key is not None and key.tag != "<<" else None
     if entries is None:
-        raise CannotSplice("its rules are in braces or behind an alias, not one '-' a rule")
+        raise CannotSplice(
+            "its rules are in braces, or behind an alias or a merge key: not one '-' a rule"
+        )
     return entries
 
 
