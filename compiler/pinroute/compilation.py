@@ -12,11 +12,10 @@ from typing import Any, NamedTuple, cast
 from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
 from pinroute.diagnostics.ignores import without_ignored
 from pinroute.istio.admission import check_admission
-from pinroute.istio.emit import match_items
-from pinroute.istio.limits import MAX_CLIENT_APPLY_BYTES, MAX_ITEMS, MAX_OBJECT_BYTES
 from pinroute.manifest.bundle import Rendered, comments, files, header, render
 from pinroute.manifest.objects import digest
 from pinroute.manifest.owner import Owner, OwnerFile, read_owner, with_owner
+from pinroute.manifest.sizes import check_sizes
 from pinroute.platforms.backends import check_backends
 from pinroute.platforms.companions import companions
 from pinroute.spec.load import load as load_file
@@ -31,8 +30,9 @@ from pinroute.stages.stage import Stage, build_stage, stage_order
 Read = Callable[[str], bytes]
 CheckOthers = Callable[[Iterable[Document]], list[Diagnostic]]
 
-# What is known of a stage only after it was rendered.
-_OF_A_STAGE = frozenset({"PIN236", "PIN237", "PIN260", "PIN261"})
+# What is known of a stage only after it was rendered, and after its rules were spliced.
+_OF_A_STAGE = frozenset({"PIN236", "PIN237"})
+_OF_A_SPLICE = frozenset({"PIN260", "PIN261"})
 
 
 class Source(NamedTuple):
@@ -120,7 +120,8 @@ def load(
     `check_others` looks at the documents of other kinds, which are left alone without it.
     """
     specs, texts = _load(sources, environment, check_others)
-    return specs._replace(diagnostics=_standing(specs.diagnostics, texts, _OF_A_STAGE))
+    unsure = _OF_A_STAGE | _OF_A_SPLICE
+    return specs._replace(diagnostics=_standing(specs.diagnostics, texts, unsure))
 
 
 def _load(
@@ -197,9 +198,10 @@ def compile_specs(
         compiled, owner_files, wrong = _splice(compiled, remove=remove)
         found += wrong
     for one in compiled:
-        found += _sizes(one.checked, one.rendered)
+        found += check_sizes(one.checked.spec, one.rendered)
     failed = errors(found)
-    standing = _standing(found, texts, frozenset() if all_stages else _OF_A_STAGE)
+    unsure = frozenset() if all_stages else _OF_A_STAGE
+    standing = _standing(found, texts, unsure | _OF_A_SPLICE if remove else unsure)
     if failed:
         return Compilation((), standing, specs.others)
     return Compilation(tuple(compiled), standing, specs.others, owner_files)
@@ -346,52 +348,3 @@ def _clash(
     related = (Related(first.spec.document.span(other or path), "the other one is here"),)
     where = here.spec.document.span(path)
     return diagnose(code, where, path, related=related, hint=hint, name=name)
-
-
-# Where the rules are as few as can be, advice to make them few would not help.
-_IF_MINIMAL = {
-    "PIN236": "give the groups fewer and shorter prefixes",
-    "PIN237": "use 'kubectl apply --server-side'",
-    "PIN238": "give the groups fewer and shorter prefixes",
-}
-
-
-def _sizes(checked: Checked, rendered: Sequence[Rendered]) -> list[Diagnostic]:
-    found: list[Diagnostic] = []
-    path: Path = ("spec", "groups")
-    where = checked.spec.document.span(path, key=True)
-    experiment = checked.spec.experiment
-    hints = _IF_MINIMAL if experiment.output.rules == "minimal" else {}
-    for stage in rendered:
-        service = stage.virtual_service
-        items = match_items(service["spec"]["http"])
-        # The text of a Python object is nearly its JSON, and quickly made.
-        large = len(repr(service)) > MAX_CLIENT_APPLY_BYTES // 4
-        size = _json_bytes(service) if large else 0
-        sizes = {
-            "PIN236": items > MAX_ITEMS,
-            "PIN237": MAX_CLIENT_APPLY_BYTES < size <= MAX_OBJECT_BYTES,
-            "PIN238": size > MAX_OBJECT_BYTES,
-        }
-        found += [
-            diagnose(
-                code,
-                where,
-                path,
-                hint=hints.get(code),
-                name=experiment.name,
-                stage=stage.name,
-                items=items,
-                limit=MAX_ITEMS,
-                size=size,
-            )
-            for code, exceeded in sizes.items()
-            if exceeded
-        ]
-    return found
-
-
-def _json_bytes(item: Mapping[str, Any]) -> int:
-    import json
-
-    return len(json.dumps(item, separators=(",", ":"), ensure_ascii=False).encode())
