@@ -211,8 +211,8 @@ def _splice(
     compiled: Sequence[Compiled], *, remove: bool
 ) -> tuple[list[Compiled], tuple[OwnerFile, ...], Sequence[Diagnostic]]:
     """Put the live rules into the files of other owners, or take them out."""
+    from pinroute.manifest.block import Block
     from pinroute.manifest.composition import Part, compose
-    from pinroute.manifest.splice import Block
 
     parts: dict[int, Part] = {}
     for number, one in enumerate(compiled):

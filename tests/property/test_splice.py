@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pinroute.istio.cover import disjoint
 from pinroute.istio.evaluate import Call, takes
 from pinroute.istio.read import MatchItem, read_rules
-from pinroute.manifest.splice import Block, spliced
+from pinroute.manifest.block import Block
+from pinroute.manifest.splice import spliced
 from pinroute.spec.load import load
 
 COMMENTS = st.sampled_from(
@@ -125,7 +126,6 @@ def http(file: File) -> list[Any]:
     return found
 
 
-@settings(max_examples=3 * settings().max_examples)
 @given(files(), blocks(), blocks())
 def test_everything_else_is_the_same_bytes(file: File, block: Block, other: Block) -> None:
     assert not [item for item in load("f", file.text.encode()).diagnostics if item.code < "PIN1"]
@@ -213,7 +213,7 @@ CALLS = st.builds(
 )
 
 
-@settings(max_examples=5 * settings().max_examples)
+@settings(max_examples=3 * settings().max_examples)
 @given(CONDITIONS, CONDITIONS, st.lists(CALLS, min_size=5, max_size=20))
 def test_disjoint_items_share_no_request(
     one: dict[str, Any], other: dict[str, Any], calls: list[Call]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pinroute.manifest.splice import Block, CannotSplice, spliced
+from pinroute.manifest.block import Block, CannotSplice
+from pinroute.manifest.splice import spliced
 
 RULES = [
     {"name": "pin/exp/a", "match": [{"headers": {"h": {"prefix": "000"}}}], "route": []},

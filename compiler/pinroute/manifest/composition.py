@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from pinroute.diagnostics import Diagnostic, diagnose
+from pinroute.manifest.block import Block, CannotSplice
 from pinroute.manifest.owner import FILE, Owner, OwnerFile, service_in
 from pinroute.manifest.precedence import check_precedence
-from pinroute.manifest.splice import Block, CannotSplice, spliced
+from pinroute.manifest.splice import spliced
 from pinroute.spec.meaning import Spec
 
 JsonObject = dict[str, Any]

@@ -8,7 +8,7 @@ from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
 from pinroute.istio.read import is_virtual_service
 from pinroute.spec.load import load
 from pinroute.spec.meaning import Spec
-from pinroute.spec.model import Experiment
+from pinroute.spec.model import Experiment, Route
 from pinroute.spec.nodes import Document, Node, Scalar, at
 from pinroute.spec.nodes import Mapping as Object
 from pinroute.spec.nodes import Sequence as List
@@ -94,8 +94,7 @@ def with_owner(experiment: Experiment, owner: Owner) -> Experiment:
     route = experiment.route
     if route.gateways:
         return experiment
-    gateways = _gateways(_words(owner.document, "gateways"), route.namespace)
-    return experiment._replace(route=route._replace(gateways=tuple(gateways)))
+    return experiment._replace(route=route._replace(gateways=tuple(_lent(owner, route))))
 
 
 def service_in(text: str, owner: Owner) -> dict[str, Any]:
@@ -144,8 +143,13 @@ def _words(document: Document, field: str) -> list[str]:
     return [item.text for item in items if isinstance(item, Scalar)]
 
 
+def _lent(owner: Owner, route: Route) -> list[str]:
+    """Return the owner's gateways; where there are none, they are the sidecars."""
+    return _gateways(_words(owner.document, "gateways"), route.namespace) or ["mesh"]
+
+
 def _gateways(names: Sequence[str], namespace: str) -> list[str]:
-    """Return gateways as namespace/name; none are the sidecars."""
+    """Return gateways as namespace/name."""
     return [name if "/" in name or name == "mesh" else f"{namespace}/{name}" for name in names]
 
 
@@ -156,8 +160,8 @@ def _disagreements(spec: Spec, owner: Owner) -> list[Diagnostic]:
     hosts = [host.lower() for host in _words(document, "hosts")]
     pairs = [("hosts", [host.lower() for host in route.hosts], hosts)]
     if route.gateways:
-        given = _gateways(_words(document, "gateways"), route.namespace) or ["mesh"]
-        pairs.append(("gateways", _gateways(route.gateways, route.namespace), given))
+        ours = _gateways(route.gateways, route.namespace)
+        pairs.append(("gateways", ours, _lent(owner, route)))
     found: list[Diagnostic] = []
     for field, ours, theirs in pairs:
         if set(ours) == set(theirs):
