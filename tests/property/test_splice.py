@@ -8,8 +8,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pinroute.compilation import Source, compile_specs
 from pinroute.istio.cover import disjoint
-from pinroute.istio.evaluate import Call, takes
+from pinroute.istio.evaluate import Call, taker, takes
 from pinroute.istio.read import MatchItem, read_rules
 from pinroute.manifest.block import Block
 from pinroute.manifest.splice import spliced
@@ -225,3 +226,71 @@ def test_disjoint_items_share_no_request(
             takes(first, call, namespace="n") and takes(second, call, namespace="n")
             for call in calls
         )
+
+
+# --- Where nothing is said, every request meets what it should -------------------------------
+
+EXPERIMENT = """\
+apiVersion: pinroute.dev/v1alpha1
+kind: AffinityExperiment
+metadata: {name: exp, namespace: "n"}
+spec:
+  route:
+    hosts: [h.example]
+    virtualService: {mode: splice, file: vs.yaml}
+    http: [{name: r, match: [{uri: {prefix: /a}, method: {exact: GET}}, {uri: {exact: /c}}]}]
+  userHash: {from: {header: userhash}}
+  versions:
+  - {name: v1, service: {host: v1, port: 80}}
+  - {name: v2, service: {host: v2, port: 80}}
+  baseline: v1
+  groups: [{name: g, version: v2, prefixes: ["1"]}]
+"""
+HASHES = st.sampled_from([(), ("1000000000",), ("0000000000",), ("/a",)])
+
+
+@given(
+    st.lists(CONDITIONS, min_size=1, max_size=4),
+    st.integers(0, 4),
+    st.lists(st.tuples(CALLS, HASHES), min_size=5, max_size=20),
+)
+def test_who_takes_a_request(
+    conditions: list[dict[str, Any]], mark: int, calls: list[tuple[Call, tuple[str, ...]]]
+) -> None:
+    """In front of ours only rules that are named; behind ours, the owner's as before."""
+    owners = [
+        {"name": f"o{number}", "match": [condition], "redirect": {"uri": "/"}}
+        for number, condition in enumerate(conditions)
+    ]
+    lines = [yaml.safe_dump([rule], default_flow_style=True, width=10_000) for rule in owners]
+    lines = [f"  - {line[1:-2]}\n" for line in lines]
+    lines.insert(min(mark, len(lines)), "  # pinroute: here\n")
+    text = (
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: exp}\n"
+        "spec:\n  hosts: [h.example]\n  gateways: [n/g, mesh]\n  http:\n" + "".join(lines)
+    )
+    source = Source("s.yaml", EXPERIMENT.encode(), lambda _: text.encode())
+    compilation = compile_specs([source])
+    assert {item.code for item in compilation.diagnostics} <= {"PIN259", "PIN260", "PIN261"}
+    said = [item.message for item in compilation.diagnostics if item.code != "PIN261"]
+    unreached = [item.message for item in compilation.diagnostics if item.code == "PIN261"]
+    if not compilation.experiments:
+        assert any(item.code == "PIN259" for item in compilation.diagnostics)
+        return
+    service = compilation.experiments[0].rendered[0].virtual_service
+    rules = read_rules(service, "userhash")
+    ours = [rule for rule in rules if rule.name.startswith("pin/")]
+    theirs = [rule for rule in rules if rule not in ours]
+    for call, value in calls:
+        headers = {**call.headers, "userhash": value} if value else dict(call.headers)
+        headers = {name: found for name, found in headers.items() if name != "userhash" or value}
+        asked = call._replace(host="h.example", headers=headers)
+        found, own, other = (taker(some, asked, namespace="n") for some in (rules, ours, theirs))
+        name = rules[found.rule].name if found else None
+        if own is None:
+            assert found == other
+            assert not any(f"rule '{name}' of" in message for message in unreached)
+        elif name is not None and name.startswith("o"):
+            assert any(f"rule '{name}' of" in message for message in said)
+        else:
+            assert found == own
