@@ -20,6 +20,8 @@ from pinroute.table.table import Leaf, Table
 from pinroute.table.universe import Universe
 
 UNROUTED = "unrouted"
+OWNERS = "the owner's rules"  # in a file of another owner, those behind ours take over
+LOST = frozenset({UNROUTED, OWNERS})
 WHOLE = Share(Fraction(1))
 NOBODY = Share(Fraction(0))
 
@@ -82,11 +84,12 @@ def _hosts(compiled: Compiled) -> tuple[str, ...]:
 def _lost(compiled: Compiled, host: str, route: str, table: Table | None) -> Change:
     name = compiled.checked.spec.experiment.name
     witness = table.universe.first("") if table is not None else ABSENT
-    return Change(name, host, route, "routed", UNROUTED, WHOLE, witness, False, ())
+    after = UNROUTED if compiled.checked.owner is None else OWNERS
+    return Change(name, host, route, "routed", after, WHOLE, witness, False, ())
 
 
 def _removed(compiled: Compiled) -> Iterator[Change]:
-    """Yield the loss of every host: without the VirtualService they answer 404."""
+    """Yield the loss of every host: without a VirtualService of its own they answer 404."""
     table = next(iter(compiled.stages[0].tables.values()), None)
     for host in _hosts(compiled):
         yield _lost(compiled, host, "", table)

@@ -14,7 +14,7 @@ import yaml
 if TYPE_CHECKING:
     from .conftest import Pages
 
-PAGES = ("user-hash.md", "gitops.md", "emergency.md", "verify.md", "configuration.md")
+PAGES = ("user-hash.md", "gitops.md", "emergency.md", "splice.md", "verify.md", "configuration.md")
 
 Json = dict[str, Any]
 
@@ -145,6 +145,13 @@ def test_links_lead_somewhere(page: str, pages: Pages) -> None:
         assert linked.is_file(), target
         if anchor:
             assert anchor in anchors(linked.read_text(encoding="utf-8")), target
+
+
+def test_the_page_about_splicing_shows_the_sample(pages: Pages) -> None:
+    spec, owned = [block.text for block in pages.blocks("splice.md", "yaml")]
+    samples = pages.root / "samples"
+    assert spec in (samples / "splice.yaml").read_text(encoding="utf-8")
+    assert owned in (samples / "owners" / "shop.yaml").read_text(encoding="utf-8")
 
 
 def test_only_active_is_synced(pages: Pages) -> None:

@@ -6,10 +6,8 @@ from typing import Any, NamedTuple, cast
 from pinroute.diagnostics import Path
 from pinroute.istio.read import MAP_FIELDS, STRING_FIELDS, ReadRule, read_rules
 from pinroute.istio.resource import Fields
-from pinroute.spec.nodes import Document, Mapping, Node, Scalar, Sequence, at
+from pinroute.spec.nodes import Document, Mapping, Node, Sequence, at
 from pinroute.spec.scalars import value
-
-GROUP = "networking.istio.io/"
 
 
 class StringMatch(NamedTuple):
@@ -44,18 +42,6 @@ class Target(NamedTuple):
         """Whether sidecars follow it too."""
         gateways = self.service.get("spec", {}).get("gateways")
         return not gateways or "mesh" in gateways
-
-
-def is_virtual_service(document: Document) -> bool:
-    """Tell whether a document is a VirtualService of Istio."""
-    kind, version = (document.node((name,)) for name in ("kind", "apiVersion"))
-    return (
-        isinstance(kind, Scalar)
-        and kind.text == "VirtualService"
-        and isinstance(version, Scalar)
-        and version.text.startswith(GROUP)
-        and isinstance(document.node(("spec",)), Mapping)
-    )
 
 
 def target_of(document: Document) -> Target:

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import click
 
-from pinroute.change import Change, Incomparable, changes, identity, moved, returns
+from pinroute.change import LOST, Change, Incomparable, changes, identity, moved, returns
 from pinroute.cli.compiled import compiled_or_exit
 from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS
@@ -98,7 +98,7 @@ def command(
         raise Misuse(str(error)) from None
     out(FORMATS[output](found))
     too_many = max_moved is not None and moved(found) > max_moved
-    back = forbid_back and any(change.back or change.after == "unrouted" for change in found)
+    back = forbid_back and any(change.back or change.after in LOST for change in found)
     if too_many and max_moved is not None:
         err(f"{float(moved(found)):.4%} of the users move, {float(max_moved):.4%} are allowed\n")
     if back:

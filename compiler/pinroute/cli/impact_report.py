@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pinroute.change import Change, moved
+from pinroute.change import LOST, OWNERS, UNROUTED, Change, moved
 from pinroute.cli.report import dumped
 from pinroute.cli.table import columns
 
@@ -17,7 +17,8 @@ def sentence(found: Sequence[Change]) -> str:
         return "nobody moves"
     share = f"{float(moved(found)):.4%} of the users move"
     back = [change for change in found if change.back]
-    lost = [change for change in found if change.after == "unrouted"]
+    lost = [change for change in found if change.after == UNROUTED]
+    left = [change for change in found if change.after == OWNERS]
     parts = [share if moved(found) else "only requests without a hash move"]
     if not back:
         parts.append("nobody goes back")
@@ -28,6 +29,9 @@ def sentence(found: Sequence[Change]) -> str:
     if lost:
         words = "hosts or paths lose their" if len(lost) > 1 else "host or path loses its"
         parts.append(f"{len(lost)} {words} route")
+    if left:
+        words = "hosts or paths are" if len(left) > 1 else "host or path is"
+        parts.append(f"{len(left)} {words} left to {OWNERS}")
     return "; ".join(parts)
 
 
@@ -82,7 +86,7 @@ def as_github(found: Sequence[Change]) -> str:
     """Return annotations of GitHub Actions: a move back or a lost route is a warning."""
     lines = []
     for change, row in zip(found, _rows(found), strict=True):
-        level = "warning" if change.back or change.after == "unrouted" else "notice"
+        level = "warning" if change.back or change.after in LOST else "notice"
         message = f"{row[1]}: {row[4]} {change.before} -> {row[3]}, for example {change.witness}"
         lines.append(f"::{level} title={change.experiment}::{message.replace('%', '%25')}\n")
     return "".join(lines) + f"{sentence(found)}\n"
