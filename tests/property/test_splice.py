@@ -192,7 +192,8 @@ CONDITIONS = st.fixed_dictionaries(
 
 
 def item(condition: dict[str, Any]) -> MatchItem:
-    [rule] = read_rules({"spec": {"http": [{"match": [condition]}]}}, "userhash")
+    service = {"metadata": {"namespace": "n"}, "spec": {"http": [{"match": [condition]}]}}
+    [rule] = read_rules(service, "userhash")
     return rule.items[0]
 
 
@@ -222,7 +223,7 @@ def test_disjoint_items_share_no_request(
     first, second = item(one), item(other)
     assert disjoint(first, second) == disjoint(second, first)
     if disjoint(first, second):
-        assert not any(takes(first, call) and takes(second, call, namespace="n") for call in calls)
+        assert not any(takes(first, call) and takes(second, call) for call in calls)
 
 
 # --- Where nothing is said, every request meets what it should -------------------------------
