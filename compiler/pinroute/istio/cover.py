@@ -155,14 +155,14 @@ def _kept_out(one: Fields, other: Fields) -> bool:
 
 def _elsewhere(one: Fields, other: Fields) -> bool:
     """Tell whether two items are at different places: ports, gateways, sources."""
-    for name in ("port", "sourceNamespace"):
-        if one.get(name) and other.get(name) and one[name] != other[name]:
-            return True
-    gateways = [
-        {str(name).rsplit("/", 1)[-1] for name in names} if isinstance(names, list) else set()
-        for names in (one.get("gateways"), other.get("gateways"))
-    ]
-    return all(gateways) and not gateways[0] & gateways[1]
+    if one.get("port") and other.get("port") and one["port"] != other["port"]:
+        return True
+    here, there = one.get("gateways"), other.get("gateways")
+    if here and there:
+        return not set(here) & set(there)
+    # Beside gateways istiod does not look at the source.
+    sources = (one.get("sourceNamespace"), other.get("sourceNamespace"))
+    return not here and not there and all(sources) and sources[0] != sources[1]
 
 
 def takes_everything(item: MatchItem) -> bool:
