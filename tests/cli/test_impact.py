@@ -268,7 +268,7 @@ def test_what_stands_beside_a_spec_is_read_from_the_same_revision(
     assert "PIN231" in broken.stderr
     done = repo.impact("--history", path)
     assert done.returncode == 0
-    assert done.stderr == f"{gone}: passed over, it does not compile\n"
+    assert done.stderr == f"{gone}:{path}: passed over, it does not compile\n"
 
 
 # --- History --------------------------------------------------------------------------------------
@@ -317,8 +317,8 @@ def test_broken_states_are_passed_over_and_told(repo: Repo) -> None:
     done = repo.impact("--history", "a.yaml")
     assert done.returncode == 0
     assert done.stderr.splitlines() == [
-        f"{broken}: passed over, it does not compile",
-        f"{unread}: passed over, it does not compile",
+        f"{broken}:a.yaml: passed over, it does not compile",
+        f"{unread}:a.yaml: passed over, it does not compile",
     ]
     assert "25.0000% go back" in done.stdout
 
@@ -422,15 +422,26 @@ def test_a_lost_host(repo: Repo) -> None:
     found = repo.told("old.yaml", "new.yaml", "--forbid-back", code=1)
     assert found["moves"] == [
         {
+            "kind": "host",
             "experiment": "checkout",
             "host": "a.example.com",
             "route": "",
             "from": "routed",
             "to": "unrouted",
             "share": 1,
+            "requests": 1,
             "witness": "0000000000",
             "back": False,
             "prefixes": [],
+            "request": {
+                "method": "GET",
+                "scheme": "http",
+                "host": "a.example.com",
+                "port": 80,
+                "path": "/",
+                "headers": {},
+                "gateway": "istio-system/public",
+            },
         }
     ]
     done = repo.impact("old.yaml", "new.yaml", "--max-moved", "50%")
@@ -566,6 +577,9 @@ def test_nothing_is_json_too(repo: Repo) -> None:
         "kind": "Impact",
         "moved": 0,
         "moves": [],
+        "overlaps": [],
+        "shares": [],
+        "notes": [],
     }
 
 

@@ -18,6 +18,7 @@ class Call(NamedTuple):
     """A request at one listener: header names in lower case, each with its lines in order.
 
     `gateway` is namespace/name of the Gateway, or `mesh`; `port` that of the listener.
+    `labels` and `namespace` are those of the proxy that routes: of the caller on the mesh.
     """
 
     host: str
@@ -27,6 +28,8 @@ class Call(NamedTuple):
     headers: Lines = MappingProxyType({})
     gateway: str = "mesh"
     port: int = 80
+    labels: Mapping[str, str] = MappingProxyType({})
+    namespace: str = ""
 
 
 def taker(
@@ -44,22 +47,28 @@ def takes(
     item: MatchItem, call: Call, *, namespace: str = "default", joined: bool = False
 ) -> bool:
     """Tell whether an item takes a request."""
-    match = item.residual
-    if not _at(match, call, namespace):
-        return False
     if item.value is not None and not _held(_lines(call, item.header), item.value, joined):
+        return False
+    return satisfied(item.residual, call, namespace=namespace, joined=joined)
+
+
+def satisfied(
+    match: Fields, call: Call, *, namespace: str = "default", joined: bool = False
+) -> bool:
+    """Tell whether a request satisfies a match, also one without the user hash."""
+    if not _at(match, call, namespace):
         return False
     path, _, query = call.path.partition("?")
     folded = bool(match.get("ignoreUriCase"))
     uri = match.get("uri") or {}
-    if uri and not _text(uri, path, folded=folded and "regex" not in uri):
+    if uri and not string_matches(uri, path, folded=folded and "regex" not in uri):
         return False
     for field, value in (
         ("method", call.method),
         ("scheme", call.scheme),
         ("authority", call.host),
     ):
-        if match.get(field) and not _text(match[field], value):
+        if match.get(field) and not string_matches(match[field], value):
             return False
     return (
         all(_held(_lines(call, name), value, joined) for name, value in _map(match, "headers"))
@@ -74,6 +83,11 @@ def takes(
 def _at(match: Fields, call: Call, namespace: str) -> bool:
     """Tell whether an item is there at all for a listener: istiod leaves it out otherwise."""
     if match.get("port") and match["port"] != call.port:
+        return False
+    labels = match.get("sourceLabels") or {}
+    if any(call.labels.get(name) != value for name, value in labels.items()):
+        return False
+    if match.get("sourceNamespace") and match["sourceNamespace"] != call.namespace:
         return False
     gateways = match.get("gateways") or ()
     named = {name if "/" in name or name == "mesh" else f"{namespace}/{name}" for name in gateways}
@@ -105,7 +119,7 @@ def _held(lines: Sequence[str], match: Fields, joined: bool) -> bool:
     if not match:
         return True
     values = [",".join(lines)] if joined else lines
-    return any(_text(match, value) for value in values)
+    return any(string_matches(match, value) for value in values)
 
 
 def _excluded(lines: Sequence[str], match: Fields, joined: bool) -> bool:
@@ -119,11 +133,12 @@ def _parameter(query: str, name: str, match: Fields) -> bool:
     for pair in query.split("&") if query else ():
         key, _, value = pair.partition("=")
         if key == name:
-            return not match or match.get("regex") == "*" or _text(match, value)
+            return not match or match.get("regex") == "*" or string_matches(match, value)
     return False
 
 
-def _text(match: Fields, value: str, *, folded: bool = False) -> bool:
+def string_matches(match: Fields, value: str, *, folded: bool = False) -> bool:
+    """Tell whether a text satisfies a StringMatch."""
     if "regex" in match:
         return match["regex"] == "*" or full_match(str(match["regex"]), value)
     kind = "exact" if "exact" in match else "prefix"

@@ -1,0 +1,332 @@
+"""The kinds of requests that some conditions tell apart, each with one request that is of it.
+
+Two requests are of one kind if they satisfy the same conditions. Sought are a request
+outside of everything, one for each condition, and one for each combination of conditions
+that a request can satisfy together. Where conditions are made of exact and prefix matches,
+that is all of them, up to `MOST_TRIALS`; for a regular expression or an exclusion a request
+is looked for, and not always found.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, count
+from typing import NamedTuple
+
+from pinroute.istio.conditions import Conditions
+from pinroute.istio.evaluate import Call, string_matches
+from pinroute.istio.read import Fields
+from pinroute.istio.specimen import specimen
+
+MOST_TRIALS = 100_000
+
+Field = tuple[str, str]  # ("uri", ""), ("headers", name), ("queryParams", name), ("port", "") …
+Texts = Mapping[Field, str]
+
+URI, METHOD, SCHEME, AUTHORITY = ("uri", ""), ("method", ""), ("scheme", ""), ("authority", "")
+GATEWAY, PORT, NAMESPACE = ("gateway", ""), ("port", ""), ("namespace", "")
+_METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")
+_PSEUDO = {":path": URI, ":method": METHOD, ":scheme": SCHEME, ":authority": AUTHORITY}
+
+
+class Kind(NamedTuple):
+    """A kind of requests: one of them, and the places of the conditions that it satisfies."""
+
+    call: Call
+    held: frozenset[int]
+
+
+class Kinds(NamedTuple):
+    """The kinds that were found, the plainest first.
+
+    `unmet` are the places of conditions with a regex for which no request was found; `cut`
+    tells that there are more combinations than are tried.
+    """
+
+    found: tuple[Kind, ...]
+    unmet: tuple[int, ...]
+    cut: bool
+
+
+class _Wish(NamedTuple):
+    """What a request needs to satisfy a condition, or (`place` -1) to be outside of one."""
+
+    place: int
+    held: Mapping[Field, Fields]
+    excluded: Mapping[Field, Fields] = {}
+    folded: bool = False
+
+    @property
+    def head(self) -> str | None:
+        """The text that the path begins with, "" if it is not known, None if none matters."""
+        match = self.held.get(URI)
+        if match is None:
+            return None
+        return "" if self.folded or "regex" in match else _plain(match)
+
+    @property
+    def lone(self) -> Field | None:
+        """The field, if the wish is for one exact text of it and for nothing else."""
+        if len(self.held) != 1 or self.excluded:
+            return None
+        [(field, match)] = self.held.items()
+        return field if "exact" in match else None
+
+
+class _State(NamedTuple):
+    """A request, and the wishes (by number, rising) that made it."""
+
+    texts: Texts
+    granted: tuple[int, ...]
+
+
+def kinds(conditions: Sequence[Fields], hosts: Sequence[str], gateways: Sequence[str]) -> Kinds:
+    """Return the kinds of requests for these hosts at these gateways; the first are the usual."""
+    search = _Search(conditions, hosts, gateways)
+    search.run()
+    met = frozenset(chain.from_iterable(search.found))
+    unmet = [
+        wish.place for wish in search.wishes if search.obscure(wish) and wish.place not in met
+    ]
+    found = tuple(Kind(call, held) for held, call in search.found.items())
+    return Kinds(found, tuple(sorted(unmet)), search.cut)
+
+
+class _Search:
+    """Grants one wish more to each new kind of request, breadth first."""
+
+    def __init__(
+        self, conditions: Sequence[Fields], hosts: Sequence[str], gateways: Sequence[str]
+    ) -> None:
+        self.conditions = Conditions(conditions)
+        self.hosts = hosts
+        self.gateways = gateways
+        self.found: dict[frozenset[int], Call] = {}
+        self.cut = False
+        self.trials = 0
+        wishes = [
+            _wish(number, condition, gateways) for number, condition in enumerate(conditions)
+        ]
+        self.texts = _texts_by_field(wishes)
+        self.fresh = _fresh(chain.from_iterable(self.texts.values()))
+        wishes += self._outside(wishes)
+        # Those about the path come first, by its text: those that can go together stand
+        # side by side. Then those for one text of the same field.
+        wishes.sort(key=lambda wish: (wish.head is None, wish.head or "", wish.lone or URI))
+        self.wishes = wishes
+        self.heads = [wish.head for wish in wishes if wish.head is not None]
+        self.base: Texts = {
+            URI: "/",
+            METHOD: "GET",
+            SCHEME: "http",
+            AUTHORITY: _some_host(hosts[0]),
+            GATEWAY: gateways[0],
+            PORT: "80",
+        }
+
+    def _outside(self, wishes: Sequence[_Wish]) -> list[_Wish]:
+        """Return wishes to be at another place, outside of a condition, or in an exclusion."""
+        chosen: list[tuple[Field, Fields]] = [
+            (GATEWAY, {"exact": name}) for name in self.gateways[1:]
+        ]
+        if AUTHORITY in self.texts:
+            chosen += [(AUTHORITY, {"exact": _some_host(host)}) for host in self.hosts[1:]]
+        for field, choices in (
+            (METHOD, _METHODS),
+            (SCHEME, ("http", "https")),
+            (PORT, map(str, count(80))),
+        ):
+            named = self.texts.get(field, ())
+            other = next((text for text in choices if text not in named), None)
+            if named and other is not None:
+                chosen.append((field, {"exact": other}))
+        chosen += [pair for wish in wishes for pair in wish.excluded.items()]
+        return [_Wish(-1, {field: match}) for field, match in chosen]
+
+    def run(self) -> None:
+        """Find the kinds."""
+        self._keep(self.base)
+        self._keep({**self.base, URI: f"/{self.fresh}"})
+        level = [_State(self.base, ())]
+        while level and not self.cut:
+            level = [more for state in level for more in self._after(state)]
+
+    def _after(self, state: _State) -> Iterator[_State]:
+        """Yield the new kinds of requests that one wish more makes of one."""
+        for number in self._candidates(state):
+            if self.trials >= MOST_TRIALS:
+                self.cut = True
+                return
+            for texts in self._granted(state.texts, self.wishes[number]):
+                self.trials += 1
+                granted = (*state.granted, number)
+                if self._keep(texts, granted):
+                    yield _State(texts, granted)
+
+    def _candidates(self, state: _State) -> Iterator[int]:
+        """Yield the wishes that may go with those of a state: none that replaces one of them."""
+        last = state.granted[-1] if state.granted else -1
+        number = last + 1
+        if last < len(self.heads):
+            head = self.heads[last] if last >= 0 else ""
+            while number < len(self.heads) and self.heads[number].startswith(head):
+                yield number
+                number += 1
+            number = len(self.heads)
+        elif self.wishes[last].lone is not None:
+            while number < len(self.wishes) and self.wishes[number].lone == self.wishes[last].lone:
+                number += 1
+        yield from range(number, len(self.wishes))
+
+    def _keep(self, texts: Texts, granted: Sequence[int] = ()) -> bool:
+        """Keep a request if it is of a new kind, and all that was wished still holds."""
+        call = _call(texts)
+        if call.gateway not in self.gateways:
+            return False
+        if not any(serves(host, call.host) for host in self.hosts):
+            return False
+        held = self.conditions.held_by(call)
+        if held in self.found:
+            return False
+        for number in granted:
+            wish = self.wishes[number]
+            if wish.place >= 0 and wish.place not in held:
+                return False
+            if wish.place < 0 and not all(_has(texts, *pair) for pair in wish.held.items()):
+                return False
+        self.found[held] = call
+        return True
+
+    def _granted(self, texts: Texts, wish: _Wish) -> list[Texts]:
+        """Return the request with a wish granted, in one way or several."""
+        found: list[dict[Field, str]] = [dict(texts)]
+        for field, match in wish.held.items():
+            if not _has(texts, field, match, folded=wish.folded and field == URI):
+                choices = self._choices(field, match)
+                found = [{**one, field: text} for one in found for text in choices]
+        for field, match in wish.excluded.items():
+            if _has(texts, field, match):
+                for one in found:
+                    one.pop(field)
+            elif match and string_matches(match, ""):
+                found = [{**one, field: self.fresh} for one in found]
+        return [one for one in found if one != texts]
+
+    def _choices(self, field: Field, match: Fields) -> list[str]:
+        """Return texts for a match: the plainest, and one that nothing else names."""
+        if field == AUTHORITY:
+            known = [_some_host(host) for host in self.hosts]
+            fitting = [host for host in known if string_matches(match, host)]
+            if fitting:
+                return fitting[:1]
+        if "regex" in match:
+            return self._specimens(field, str(match["regex"]))
+        if "exact" in match:
+            return [str(match["exact"])]
+        head = _plain(match)
+        if field == URI and head:
+            return [head, f"{head.removesuffix('/')}/{self.fresh}", head + self.fresh]
+        return [head, head + self.fresh] if head else [self.fresh]
+
+    def _specimens(self, field: Field, regex: str) -> list[str]:
+        pool = (specimen(regex), *self.texts.get(field, ()), self.fresh, f"/{self.fresh}", "/")
+        found = [
+            text for text in pool if text is not None and string_matches({"regex": regex}, text)
+        ]
+        return list(dict.fromkeys(found))[:2]
+
+    def obscure(self, wish: _Wish) -> bool:
+        """Tell whether a wish is for a regex of which no text is known."""
+        return wish.place >= 0 and any(
+            "regex" in match and not self._choices(field, match)
+            for field, match in wish.held.items()
+        )
+
+
+def serves(pattern: str, host: str) -> bool:
+    """Tell whether a host of a VirtualService, perhaps a wildcard, is or covers another one."""
+    pattern, host = pattern.lower(), host.lower()
+    if pattern.startswith("*"):
+        return host.endswith(pattern[1:])
+    return pattern == host
+
+
+def _some_host(pattern: str) -> str:
+    return pattern.replace("*", "any", 1)
+
+
+def _wish(place: int, condition: Fields, gateways: Sequence[str]) -> _Wish:
+    held: dict[Field, Fields] = {}
+    excluded: dict[Field, Fields] = {}
+    for field in ("uri", "method", "scheme", "authority"):
+        if condition.get(field):
+            held[field, ""] = condition[field]
+    for name, match in (condition.get("headers") or {}).items():
+        held[_header(str(name))] = match or {}
+    for name, match in (condition.get("withoutHeaders") or {}).items():
+        excluded[_header(str(name))] = match or {}
+    for name, match in (condition.get("queryParams") or {}).items():
+        held["queryParams", str(name)] = match or {}
+    for name, text in (condition.get("sourceLabels") or {}).items():
+        held["labels", str(name)] = {"exact": str(text)}
+    named = [str(name) for name in condition.get("gateways") or ()]
+    if named:
+        held[GATEWAY] = {"exact": next((name for name in named if name in gateways), named[0])}
+    if condition.get("port"):
+        held[PORT] = {"exact": str(condition["port"])}
+    if condition.get("sourceNamespace"):
+        held[NAMESPACE] = {"exact": str(condition["sourceNamespace"])}
+    return _Wish(place, held, excluded, bool(condition.get("ignoreUriCase")))
+
+
+def _header(name: str) -> Field:
+    folded = ":authority" if name.lower() == "host" else name.lower()
+    return _PSEUDO.get(folded, ("headers", folded))
+
+
+def _plain(match: Fields) -> str:
+    return str(match.get("exact", match.get("prefix", "")))
+
+
+def _has(texts: Texts, field: Field, match: Fields, *, folded: bool = False) -> bool:
+    """Tell whether a request already has a text that a match takes."""
+    text = texts.get(field)
+    if text is None or not match:
+        return text is not None
+    return string_matches(match, text, folded=folded and "regex" not in match)
+
+
+def _texts_by_field(wishes: Iterable[_Wish]) -> dict[Field, list[str]]:
+    found: dict[Field, list[str]] = {}
+    for wish in wishes:
+        for field, match in chain(wish.held.items(), wish.excluded.items()):
+            own = found.setdefault(field, [])
+            if "regex" not in match:
+                own.append(_plain(match))
+    return found
+
+
+def _fresh(texts: Iterable[str]) -> str:
+    """Return a text that no condition has in it."""
+    everything = "\n".join(texts).lower()
+    return next(
+        text for text in chain(["any"], (f"any{n}" for n in count(2))) if text not in everything
+    )
+
+
+def _call(texts: Texts) -> Call:
+    query = "&".join(
+        f"{name}={text}" for (field, name), text in texts.items() if field == "queryParams"
+    )
+    path = texts[URI]
+    if query:
+        path += ("&" if "?" in path else "?") + query
+    return Call(
+        host=texts[AUTHORITY],
+        path=path,
+        method=texts[METHOD],
+        scheme=texts[SCHEME],
+        headers={name: (text,) for (field, name), text in texts.items() if field == "headers"},
+        gateway=texts[GATEWAY],
+        port=int(texts[PORT]),
+        labels={name: text for (field, name), text in texts.items() if field == "labels"},
+        namespace=texts.get(NAMESPACE, ""),
+    )
