@@ -143,7 +143,7 @@ class Comparison:
         found: list[Change] = []
         for kind in self.kinds.found:
             runs = [rules.ask(kind.held).runs for rules in self.rules]
-            for move in comebacks_of(self.reading.universe, runs):
+            for move in comebacks_of(self.reading.universe, runs, nothing=LOST):
                 found.append(self._move(kind, move, LOST)._replace(back=True))
         return _alike(found)
 

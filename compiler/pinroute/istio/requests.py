@@ -24,6 +24,7 @@ Texts = Mapping[Field, str]
 URI, METHOD, SCHEME, AUTHORITY = ("uri", ""), ("method", ""), ("scheme", ""), ("authority", "")
 GATEWAY, PORT, NAMESPACE = ("gateway", ""), ("port", ""), ("namespace", "")
 _METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")
+_LETTERS = "xyzqjkvwuabcdefghilmnoprst0123456789XYZQJKVWUABCDEFGHILMNOPRST"
 _PSEUDO = {":path": URI, ":method": METHOD, ":scheme": SCHEME, ":authority": AUTHORITY}
 
 
@@ -53,6 +54,7 @@ class _Wish(NamedTuple):
     held: Mapping[Field, Fields]
     excluded: Mapping[Field, Fields] = {}
     folded: bool = False
+    gateways: tuple[str, ...] = ()
 
     @property
     def head(self) -> str | None:
@@ -102,50 +104,66 @@ class _Search:
         self.found: dict[frozenset[int], Call] = {}
         self.cut = False
         self.trials = 0
-        wishes = [
-            _wish(number, condition, gateways) for number, condition in enumerate(conditions)
-        ]
+        wishes = [_wish(number, condition) for number, condition in enumerate(conditions)]
         self.texts = _texts_by_field(wishes)
         self.fresh = _fresh(chain.from_iterable(self.texts.values()))
-        wishes += self._outside(wishes)
+        # To be outside of an exclusion is a wish of its own.
+        wishes += [
+            _Wish(-1, {field: match}) for wish in wishes for field, match in wish.excluded.items()
+        ]
         # Those about the path come first, by its text: those that can go together stand
         # side by side. Then those for one text of the same field.
         wishes.sort(key=lambda wish: (wish.head is None, wish.head or "", wish.lone or URI))
         self.wishes = wishes
         self.heads = [wish.head for wish in wishes if wish.head is not None]
-        self.base: Texts = {
+        self.seen: set[tuple[frozenset[int], str, str]] = set()
+
+    def _plain(self) -> Texts:
+        """Return the usual request."""
+        return {
             URI: "/",
             METHOD: "GET",
             SCHEME: "http",
-            AUTHORITY: _some_host(hosts[0]),
-            GATEWAY: gateways[0],
+            AUTHORITY: _some_host(self.hosts[0]),
+            GATEWAY: self.gateways[0],
             PORT: "80",
         }
 
-    def _outside(self, wishes: Sequence[_Wish]) -> list[_Wish]:
-        """Return wishes to be at another place, outside of a condition, or in an exclusion."""
-        chosen: list[tuple[Field, Fields]] = [
-            (GATEWAY, {"exact": name}) for name in self.gateways[1:]
-        ]
-        if AUTHORITY in self.texts:
-            chosen += [(AUTHORITY, {"exact": _some_host(host)}) for host in self.hosts[1:]]
+    def _outside(self) -> Texts:
+        """Return a request that is outside of every condition that it can be outside of."""
+        found = dict(self._plain())
         for field, choices in (
+            (URI, (f"/{text}" for text in self._words())),
             (METHOD, _METHODS),
             (SCHEME, ("http", "https")),
             (PORT, map(str, count(80))),
         ):
-            named = self.texts.get(field, ())
-            other = next((text for text in choices if text not in named), None)
-            if named and other is not None:
-                chosen.append((field, {"exact": other}))
-        chosen += [pair for wish in wishes for pair in wish.excluded.items()]
-        return [_Wish(-1, {field: match}) for field, match in chosen]
+            if field in self.texts:
+                found[field] = self._unlike(field, choices) or found[field]
+        return found
+
+    def _words(self) -> Iterator[str]:
+        yield self.fresh
+        yield from (f"{char}-{self.fresh}" for char in _LETTERS)
+
+    def _unlike(self, field: Field, choices: Iterable[str]) -> str | None:
+        """Return the first text that no match of a field takes, if any."""
+        heads = tuple(text for text in self.texts.get(field, ()) if text not in ("", "/"))
+        return next((text for text in choices if not text.startswith(heads)), None)
 
     def run(self) -> None:
         """Find the kinds."""
-        self._keep(self.base)
-        self._keep({**self.base, URI: f"/{self.fresh}"})
-        level = [_State(self.base, ())]
+        plain = _call(self._plain())
+        self.found[self.conditions.held_by(plain)] = plain
+        outside = self._outside()
+        hosts = self.hosts if AUTHORITY in self.texts else self.hosts[:1]
+        level = [
+            _State({**outside, GATEWAY: gateway, AUTHORITY: _some_host(host)}, ())
+            for gateway in self.gateways
+            for host in hosts
+        ]
+        for state in level:
+            self._keep(state.texts)
         while level and not self.cut:
             level = [more for state in level for more in self._after(state)]
 
@@ -179,12 +197,13 @@ class _Search:
     def _keep(self, texts: Texts, granted: Sequence[int] = ()) -> bool:
         """Keep a request if it is of a new kind, and all that was wished still holds."""
         call = _call(texts)
-        if call.gateway not in self.gateways:
-            return False
         if not any(serves(host, call.host) for host in self.hosts):
             return False
         held = self.conditions.held_by(call)
-        if held in self.found:
+        # At another gateway or host other wishes can be granted.
+        key = (held, call.gateway, call.host)
+        if key in self.seen:
+            self.found[held] = min(self.found[held], call, key=_plainness)
             return False
         for number in granted:
             wish = self.wishes[number]
@@ -192,12 +211,15 @@ class _Search:
                 return False
             if wish.place < 0 and not all(_has(texts, *pair) for pair in wish.held.items()):
                 return False
-        self.found[held] = call
+        self.seen.add(key)
+        self.found.setdefault(held, call)
         return True
 
     def _granted(self, texts: Texts, wish: _Wish) -> list[Texts]:
         """Return the request with a wish granted, in one way or several."""
         found: list[dict[Field, str]] = [dict(texts)]
+        if wish.gateways and texts[GATEWAY] not in wish.gateways:
+            return []
         for field, match in wish.held.items():
             if not _has(texts, field, match, folded=wish.folded and field == URI):
                 choices = self._choices(field, match)
@@ -211,7 +233,7 @@ class _Search:
         return [one for one in found if one != texts]
 
     def _choices(self, field: Field, match: Fields) -> list[str]:
-        """Return texts for a match: the plainest, and one that nothing else names."""
+        """Return texts for a match: one that nothing else names, and the plainest."""
         if field == AUTHORITY:
             known = [_some_host(host) for host in self.hosts]
             fitting = [host for host in known if string_matches(match, host)]
@@ -222,9 +244,12 @@ class _Search:
         if "exact" in match:
             return [str(match["exact"])]
         head = _plain(match)
+        # First a text that satisfies as little else as can be: more can be added to it.
         if field == URI and head:
-            return [head, f"{head.removesuffix('/')}/{self.fresh}", head + self.fresh]
-        return [head, head + self.fresh] if head else [self.fresh]
+            return [head + self.fresh, f"{head.removesuffix('/')}/{self.fresh}", head]
+        if head:
+            return [head + self.fresh, head]
+        return [self._unlike(field, self._words()) or self.fresh]
 
     def _specimens(self, field: Field, regex: str) -> list[str]:
         pool = (specimen(regex), *self.texts.get(field, ()), self.fresh, f"/{self.fresh}", "/")
@@ -253,7 +278,7 @@ def _some_host(pattern: str) -> str:
     return pattern.replace("*", "any", 1)
 
 
-def _wish(place: int, condition: Fields, gateways: Sequence[str]) -> _Wish:
+def _wish(place: int, condition: Fields) -> _Wish:
     held: dict[Field, Fields] = {}
     excluded: dict[Field, Fields] = {}
     for field in ("uri", "method", "scheme", "authority"):
@@ -267,14 +292,12 @@ def _wish(place: int, condition: Fields, gateways: Sequence[str]) -> _Wish:
         held["queryParams", str(name)] = match or {}
     for name, text in (condition.get("sourceLabels") or {}).items():
         held["labels", str(name)] = {"exact": str(text)}
-    named = [str(name) for name in condition.get("gateways") or ()]
-    if named:
-        held[GATEWAY] = {"exact": next((name for name in named if name in gateways), named[0])}
     if condition.get("port"):
         held[PORT] = {"exact": str(condition["port"])}
     if condition.get("sourceNamespace"):
         held[NAMESPACE] = {"exact": str(condition["sourceNamespace"])}
-    return _Wish(place, held, excluded, bool(condition.get("ignoreUriCase")))
+    gateways = tuple(str(name) for name in condition.get("gateways") or ())
+    return _Wish(place, held, excluded, bool(condition.get("ignoreUriCase")), gateways)
 
 
 def _header(name: str) -> Field:
@@ -309,6 +332,12 @@ def _fresh(texts: Iterable[str]) -> str:
     everything = "\n".join(texts).lower()
     return next(
         text for text in chain(["any"], (f"any{n}" for n in count(2))) if text not in everything
+    )
+
+
+def _plainness(call: Call) -> tuple[int, int]:
+    return len(call.headers), len(call.path) + sum(
+        len(lines[0]) for lines in call.headers.values()
     )
 
 

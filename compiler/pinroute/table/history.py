@@ -17,15 +17,20 @@ def comebacks(tables: Sequence[Table], by: Callable[[Leaf], Hashable]) -> list[M
     return comebacks_of(tables[0].universe, [runs_of(table, by) for table in tables])
 
 
-def comebacks_of(universe: Universe, states: Sequence[Runs]) -> list[Move]:
-    """Return the moves to what the same users had left before; the oldest state is the first."""
+def comebacks_of(
+    universe: Universe, states: Sequence[Runs], nothing: Hashable = None
+) -> list[Move]:
+    """Return the moves to what the same users had left before; the oldest state is the first.
+
+    Who met `nothing` in a state is taken to be where he was.
+    """
     starts = sorted({start for state in states for start in state.starts})
     found: dict[tuple[Hashable, Hashable], list[Range]] = {}
     for start, end in zip(starts, [*starts[1:], universe.size], strict=True):
         met: list[Hashable] = []
         for state in states:
             now = state.met[bisect_right(state.starts, start) - 1]
-            if met and now == met[-1]:
+            if now == nothing or (met and now == met[-1]):
                 continue
             if now in met:
                 found.setdefault((met[-1], now), []).append(Range(start, end))
