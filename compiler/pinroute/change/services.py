@@ -69,7 +69,7 @@ class Rules:
 
     def ask(self, held: frozenset[int]) -> Asked:
         """Return what a kind of requests gets; `held` are the conditions it satisfies."""
-        own = held.intersection(self._by_condition)
+        own = frozenset(place for place in held if place in self._by_condition)
         if own not in self._asked:
             numbers = sorted(number for place in own for number in self._by_condition[place])
             self._asked[own] = self._first_match([self._items[number] for number in numbers])

@@ -7,7 +7,10 @@ from pinroute.checks.target import Target, is_virtual_service, target_of
 from pinroute.diagnostics import Diagnostic
 from pinroute.spec.nodes import Document
 
-CHECKS: tuple[Callable[[Target], Iterator[Diagnostic]], ...] = (
+Check = Callable[[Target], Iterator[Diagnostic]]
+
+# What Istio or Envoy refuses, or takes in another way than it is meant.
+FAULTS: tuple[Check, ...] = (
     rules.hosts,
     rules.actions,
     rules.weights,
@@ -19,6 +22,9 @@ CHECKS: tuple[Callable[[Target], Iterator[Diagnostic]], ...] = (
     headers.values,
     headers.names,
     headers.two_levels,
+)
+CHECKS: tuple[Check, ...] = (
+    *FAULTS,
     reach.after_catch_all,
     reach.dead_matches,
     reach.no_default,
@@ -27,15 +33,19 @@ CHECKS: tuple[Callable[[Target], Iterator[Diagnostic]], ...] = (
 
 def check_virtual_services(documents: Iterable[Document]) -> list[Diagnostic]:
     """Return what is wrong with the VirtualServices among some documents."""
-    return [
-        finding
-        for document in documents
-        if is_virtual_service(document)
-        for finding in check_virtual_service(document)
-    ]
+    return _checked(documents, CHECKS)
+
+
+def check_faults(documents: Iterable[Document]) -> list[Diagnostic]:
+    """Return why VirtualServices may not work; whether each rule is reached is left out."""
+    return _checked(documents, FAULTS)
 
 
 def check_virtual_service(document: Document) -> list[Diagnostic]:
     """Return what is wrong with one VirtualService."""
-    target = target_of(document)
-    return [finding for check in CHECKS for finding in check(target)]
+    return _checked([document], CHECKS)
+
+
+def _checked(documents: Iterable[Document], checks: Iterable[Check]) -> list[Diagnostic]:
+    targets = (target_of(document) for document in documents if is_virtual_service(document))
+    return [finding for target in targets for check in checks for finding in check(target)]

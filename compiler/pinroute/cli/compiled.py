@@ -42,7 +42,8 @@ def compiled_or_exit(
     except NotOneEnvironment as error:
         raise Misuse(f"--env: {error}") from None
     found = sorted([*unread, *compilation.diagnostics])
-    err(text([one for one in loud(found) if _matters(one)], colours(sys.stderr)))
+    told = [one for one in loud(found) if check_others is None or _matters(one)]
+    err(text(told, colours(sys.stderr)))
     code = exit_code(found)
     if code != Exit.OK:
         raise click.exceptions.Exit(code)
@@ -50,7 +51,8 @@ def compiled_or_exit(
 
 
 def _matters(found: Diagnostic) -> bool:
-    return found.severity is Severity.ERROR or not found.code.startswith("PIN3")
+    """Tell whether a finding is more than advice about a VirtualService, or about such advice."""
+    return found.severity is Severity.ERROR or not found.code.startswith(("PIN3", "PIN013"))
 
 
 def chosen(compilation: Compilation, name: str | None) -> list[Compiled]:

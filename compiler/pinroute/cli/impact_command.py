@@ -8,7 +8,7 @@ from pinroute.change.impact import State, impact_of, returns
 from pinroute.change.model import UNROUTED, Impact, Incomparable, moved
 from pinroute.change.reading import UserHashOptions
 from pinroute.change.serving import identity, serving
-from pinroute.checks.registry import check_virtual_services
+from pinroute.checks.registry import check_faults
 from pinroute.checks.target import is_virtual_service
 from pinroute.cli.compiled import compiled_or_exit
 from pinroute.cli.exits import Exit, Misuse, epilog
@@ -165,14 +165,14 @@ def _options(header: str | None, alphabet: str | None, digits: int | None) -> Us
 def _present(sources: list[Source], unread: list[Diagnostic], stage: str | None) -> list[State]:
     """Return the states that files hold; stops where one is broken."""
     return _states(
-        compiled_or_exit(sources, unread, stage=stage, check_others=check_virtual_services)
+        compiled_or_exit(sources, unread, stage=stage, check_others=check_faults)
     )
 
 
 def _past(source: Source, stage: str | None = None) -> list[State]:
     """Return the states of a file of before; a broken one was never live: told and passed over."""
     try:
-        compilation = compile_specs([source], stage=stage, check_others=check_virtual_services)
+        compilation = compile_specs([source], stage=stage, check_others=check_faults)
     except UnknownStage as error:
         raise Misuse(str(error)) from None
     if compilation.failed:
