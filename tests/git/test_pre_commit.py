@@ -1,6 +1,7 @@
 """The hooks that `.pre-commit-hooks.yaml` offers, run by the real pre-commit on a real repository."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -190,6 +191,10 @@ def test_a_large_change_is_refused(commits: Commits) -> None:
     commits.write("experiments/checkout.yaml", '["01", "1"]')
     code, said = commits.commit()
     assert code == 1
+    page = (ROOT / "docs" / "gitops.md").read_text("utf-8")
+    [shown] = re.findall(r"```console\n\$ git commit [^\n]*\n(.*?)```", page, re.DOTALL)
+    duration = re.compile(r"duration: [\d.]+s")
+    assert duration.sub("", said.strip()) == duration.sub("", shown.strip())
     assert "50.0000% of the users move, 5.0000% are allowed" in said
     assert commits.commit("--no-verify")[0] == 0
 

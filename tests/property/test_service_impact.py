@@ -392,3 +392,40 @@ def test_rules_for_one_gateway() -> None:
     new = service([rule(B, {"gateways": ["g/two"]}), rule(A)], gateways=["g/one", "g/two"])
     found = impact_of([document(old)], [document(new)]).changes
     assert [(c.route, c.before, c.after) for c in found] == [("at g/two", A, B)]
+
+
+def test_what_an_experiment_compiles_to_is_not_compared_beside_it() -> None:
+    experiment = compiled(SPEC)
+    own = json.loads(json.dumps(experiment.rendered[0].virtual_service))
+    other = {**own, "spec": {**own["spec"], "http": [rule(A)]}}
+    both: list[Compiled | Document] = [experiment, document(own), document(other)]
+    assert impact_of(both, both).changes == ()
+    assert impact_of(both, [experiment]).changes == ()
+    with pytest.raises(Incomparable, match="is there 2 times"):
+        impact_of([document(own), document(other)], [experiment])
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"hosts": "a.example"}, "spec.hosts is no list"),
+        ({"http": {}}, "spec.http is no list"),
+        ({"http": [3]}, r"spec.http\[0\] is no object"),
+        ({"http": [{"match": {}}]}, r"spec.http\[0\].match is no list"),
+        ({"http": [{"match": [None]}]}, r"match\[0\] is no object"),
+        ({"http": [{"match": [{"headers": {"h": "01"}}]}]}, "headers.h is no object"),
+        ({"http": [{"match": [{"port": True}]}]}, "port is no whole number"),
+        ({"http": [{"route": [{"destination": "a"}]}]}, "destination is no object"),
+        ({"http": [{"route": [{"destination": {}, "weight": "9"}]}]}, "weight is no whole number"),
+    ],
+)
+def test_what_is_no_virtual_service_is_told(spec: Json, said: str) -> None:
+    with pytest.raises(Incomparable, match=said):
+        impact_of([document(service([], **spec))], [])
+
+
+@pytest.mark.parametrize("spec", [{"http": None}, {"gateways": None}, {"http": [{"match": None}]}])
+def test_null_counts_as_missing(spec: Json) -> None:
+    assert [change.kind for change in impact_of([document(service([], **spec))], []).changes] == [
+        "host"
+    ]

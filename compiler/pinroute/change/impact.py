@@ -16,14 +16,11 @@ from pinroute.change.model import (
 from pinroute.change.overlap import other_shares, overlaps
 from pinroute.change.reading import UserHashOptions, reading
 from pinroute.change.services import Comparison, not_asked
-from pinroute.change.serving import Serving, serving
+from pinroute.change.serving import Serving, State, servings
 from pinroute.change.specs import spec_changes, spec_returns
 from pinroute.compilation import Compiled
 from pinroute.istio.evaluate import Call
-from pinroute.spec.nodes import Document
-from pinroute.table.difference import ABSENT
 
-State = Compiled | Document
 FIND_OUT = UserHashOptions()
 
 
@@ -45,11 +42,11 @@ def impact_of(
     serves it now. What is only in the new state moves nobody: there was no rule before.
     Raises Incomparable.
     """
-    now = [serving(state) for state in new]
+    now = servings(new)
     changes: list[Change] = []
     shared: list[Overlap] = []
     notes: list[str] = []
-    for before in map(serving, old):
+    for before in servings(old):
         lost, pairs = _matched(before, now)
         changes += lost
         for pair in pairs:
@@ -76,7 +73,7 @@ def returns(states: Sequence[State], options: UserHashOptions = FIND_OUT) -> Imp
     specs = [state for state in states if isinstance(state, Compiled)]
     if len(specs) == len(states):
         return Impact(tuple(spec_returns(specs)))
-    known = [serving(state) for state in states]
+    known = [one for state in states for one in servings([state])]
     newest = known[-1]
     compared = Comparison(known, reading(known, options), newest.hosts or ("*",), newest.gateways)
     return Impact(tuple(compared.returns()), notes=tuple(compared.notes()))
@@ -129,7 +126,7 @@ def _lost(before: Serving, host: str, kind: str, gateway: str = "") -> Change:
         ROUTED,
         UNROUTED,
         WHOLE,
-        table.universe.first("") if table is not None else ABSENT,
+        table.universe.first("") if table is not None else "",
         back=False,
         prefixes=(),
         kind=kind,

@@ -113,6 +113,11 @@ class Names:
         self._ports = {where: min(found) for where, found in ports.items() if len(found) == 1}
         self._versions = {self._whole(where): name for where, name in self._versions.items()}
 
+    @property
+    def versions(self) -> frozenset[str]:
+        """The names of the specs' versions."""
+        return frozenset(self._versions.values())
+
     def _whole(self, where: Destination) -> Destination:
         return where._replace(port=self._ports.get(where, where.port))
 

@@ -114,6 +114,7 @@ class Comparison:
     ) -> None:
         names = Names(states)
         places: dict[str, int] = {}
+        self.versions = names.versions
         self.reading = reading
         specs = [state for state in states if state.compiled is not None]
         self.name = [*states, *specs][-1].name
@@ -180,12 +181,13 @@ class Comparison:
         )
 
     def _back(self, before: Outcome, after: Outcome, fallback: Outcome) -> bool:
-        """Tell whether users return to the baseline.
+        """Tell whether users of a version return to the baseline.
 
         Without a spec it is what requests without a hash met before.
         """
         if self.baseline is not None:
-            return returns_to(self.baseline, before, after)
+            from_version = any(name in self.versions for name, _ in before.parts)
+            return from_version and returns_to(self.baseline, before, after)
         known = [str(name) for name, _ in fallback.parts if name != UNROUTED]
         return len(known) == 1 and returns_to(known[0], before, after)
 

@@ -1,14 +1,19 @@
 """A state of the routing of some hosts: an experiment's, or that of any VirtualService."""
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
+from pinroute.change.model import Incomparable
 from pinroute.compilation import Compiled
 from pinroute.istio.read import Fields
 from pinroute.istio.requests import serves
+from pinroute.istio.shape import shape_problem
 from pinroute.spec.nodes import Document
 from pinroute.spec.scalars import value
+
+State = Compiled | Document
 
 DEFAULT = "default"
 CLUSTER_DOMAIN = "cluster.local"
@@ -65,8 +70,32 @@ def identity(compiled: Compiled) -> tuple[str, str]:
     return experiment.namespace or DEFAULT, experiment.name
 
 
-def serving(state: Compiled | Document) -> Serving:
-    """Return how a compiled experiment, or a VirtualService, serves its hosts."""
+def servings(states: Iterable[State]) -> list[Serving]:
+    """Return who serves what in one state of everything.
+
+    A VirtualService of an experiment that is there, too, is what that compiles to, and
+    left out. Raises Incomparable where a VirtualService is there several times.
+    """
+    found = [serving(state) for state in states]
+    names = Counter((one.namespace, one.service_name) for one in found if one.compiled is None)
+    written = {(one.namespace, one.service_name) for one in found if one.compiled is not None}
+    for (namespace, name), number in names.items():
+        if number > 1 and (namespace, name) not in written:
+            raise Incomparable(
+                f"VirtualService {namespace}/{name} is there {number} times: compare one file each"
+            )
+    return [
+        one
+        for one in found
+        if one.compiled is not None or (one.namespace, one.service_name) not in written
+    ]
+
+
+def serving(state: State) -> Serving:
+    """Return how a compiled experiment, or a VirtualService, serves its hosts.
+
+    Raises Incomparable where a VirtualService is not shaped as one.
+    """
     if isinstance(state, Compiled):
         experiment = state.checked.spec.experiment
         route = experiment.route
@@ -81,6 +110,9 @@ def serving(state: Compiled | Document) -> Serving:
         )
     else:
         service = cast("dict[str, Any]", value(state.root))
+        problem = shape_problem(service)
+        if problem is not None:
+            raise Incomparable(f"{state.file}: a VirtualService cannot be read: {problem}")
         metadata, spec = service.get("metadata") or {}, service.get("spec") or {}
         namespace = str(metadata.get("namespace") or DEFAULT)
         name = str(metadata.get("name") or "")

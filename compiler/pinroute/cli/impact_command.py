@@ -4,10 +4,10 @@ from fractions import Fraction
 
 import click
 
-from pinroute.change.impact import State, impact_of, returns
+from pinroute.change.impact import impact_of, returns
 from pinroute.change.model import UNROUTED, Impact, Incomparable, moved
 from pinroute.change.reading import UserHashOptions
-from pinroute.change.serving import identity, serving
+from pinroute.change.serving import State, identity, serving
 from pinroute.checks.registry import check_faults
 from pinroute.checks.target import is_virtual_service
 from pinroute.cli.compiled import compiled_or_exit
@@ -132,6 +132,8 @@ def command(
             else:
                 before = _present(*read_side(names[0], recursive), old_stage)
                 after = _present(*read_side(names[1], recursive), new_stage)
+                if not before and not after:
+                    raise Misuse("neither side holds an experiment or a VirtualService")
             found = impact_of(before, after, options)
     except Incomparable as error:
         raise Misuse(str(error)) from None
@@ -164,9 +166,7 @@ def _options(header: str | None, alphabet: str | None, digits: int | None) -> Us
 
 def _present(sources: list[Source], unread: list[Diagnostic], stage: str | None) -> list[State]:
     """Return the states that files hold; stops where one is broken."""
-    return _states(
-        compiled_or_exit(sources, unread, stage=stage, check_others=check_faults)
-    )
+    return _states(compiled_or_exit(sources, unread, stage=stage, check_others=check_faults))
 
 
 def _past(source: Source, stage: str | None = None) -> list[State]:
