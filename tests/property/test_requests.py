@@ -149,6 +149,29 @@ def test_many_paths_are_asked_one_by_one_and_no_pairs_are_tried() -> None:
     assert len(found.found) == (3000 + 1) * (len(teams) + 1)
 
 
+@pytest.mark.parametrize("uri", [{}, {"uri": {"prefix": "/"}}, {"uri": {"prefix": "/api"}}])
+def test_many_tenants_are_asked_one_by_one(uri: Json) -> None:
+    tenants: list[Json] = [
+        {**uri, "headers": {"x-tenant": {"exact": f"t{number}"}}} for number in range(2000)
+    ]
+    found = kinds([*tenants, {"method": {"exact": "POST"}}], HOSTS, GATEWAYS)
+    assert not found.cut
+    assert len(found.found) == 2 * (2000 + 1)
+
+
+def test_hosts_and_methods_that_are_excluded_or_covered_by_a_wildcard() -> None:
+    conditions: list[Json] = [
+        {"authority": {"prefix": "b."}},
+        {"withoutHeaders": {":method": {"exact": "PUT"}, ":authority": {"prefix": "b."}}},
+        {"withoutHeaders": {":path": {"prefix": "/docs"}}},
+    ]
+    found = {kind.held: kind.call for kind in kinds(conditions, ["*.example.com"], ["mesh"]).found}
+    assert found[frozenset({0, 2})].host == "b.example.com"
+    assert frozenset({1, 2}) in found
+    assert frozenset({1}) in found
+    assert frozenset({2}) in found
+
+
 def test_too_many_combinations_are_told() -> None:
     conditions: list[Json] = [{"headers": {f"x-{number}": {}}} for number in range(40)]
     assert kinds(conditions, HOSTS, GATEWAYS).cut

@@ -79,6 +79,7 @@ def moved(found: Iterable[Change]) -> Share:
     """Return the largest share of users that moves in any one route of any experiment."""
     totals: dict[tuple[str, ...], Fraction] = {}
     for change in found:
-        key = (change.experiment, change.host, change.route, change.gateway)
+        # One route may be taken over by several: then its requests differ.
+        key = (change.experiment, change.host, change.route, repr(change.call))
         totals[key] = totals.get(key, Fraction(0)) + change.share
     return Share(max(totals.values(), default=Fraction(0)))

@@ -8,13 +8,13 @@ from typing import NamedTuple
 from pinroute.change.model import Incomparable
 from pinroute.change.serving import Serving
 from pinroute.istio.emit import match_key
+from pinroute.istio.hashes import EVERY_HASH
 from pinroute.istio.read import Fields, busiest_header
 from pinroute.spec.resolve import ALPHABETS
 from pinroute.table.universe import Universe
 
 NO_HASH_AT_ALL = Universe("01", 0)  # nobody looks at a hash: all users are one
 _STRICT = re.compile(r"([0-9A-Za-z]*)\[[^\]]+\](?:\{(\d+)\})?")
-_EVERYTHING = ("*", ".*", ".+", "(.*)", "(?s).*")
 
 
 class UserHashOptions(NamedTuple):
@@ -84,7 +84,7 @@ def _looked_for(states: Iterable[Serving], header: str) -> tuple[list[str], list
             regexes.append(str(match["regex"]))
         else:
             texts.append(str(match.get("exact", match.get("prefix", ""))))
-    return texts, [regex for regex in regexes if regex not in _EVERYTHING]
+    return texts, [regex for regex in regexes if regex not in EVERY_HASH]
 
 
 def _string_matches(states: Iterable[Serving], header: str) -> Iterator[Fields]:

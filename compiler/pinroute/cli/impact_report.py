@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pinroute.change.model import UNROUTED, Change, Impact, OtherShare, Overlap, moved
+from pinroute.change.model import GATEWAY, UNROUTED, Change, Impact, OtherShare, Overlap, moved
 from pinroute.cli.report import dumped
 from pinroute.cli.table import columns
 from pinroute.istio.evaluate import Call
@@ -35,7 +35,11 @@ def sentence(found: Sequence[Change]) -> str:
     else:
         parts.append("requests without a hash go back")
     if lost:
-        words = "hosts or paths lose their" if len(lost) > 1 else "host or path loses its"
+        apart = any(change.kind == GATEWAY for change in lost)
+        if len(lost) > 1:
+            words = f"hosts{', paths or gateways' if apart else ' or paths'} lose their"
+        else:
+            words = f"{'gateway' if apart else 'host or path'} loses its"
         parts.append(f"{len(lost)} {words} route")
     return "; ".join(parts)
 

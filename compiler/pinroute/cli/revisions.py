@@ -106,8 +106,11 @@ def _known(top: str, revision: str) -> frozenset[str] | None:
     """Return the files of a revision, None for the HEAD of a repository without commits."""
     if revision.startswith("-"):
         raise Misuse(f"{revision!r} is no revision")
-    if revision == "HEAD" and not _git(top, "rev-list", "--all", "--max-count=1").strip():
-        return None
+    if revision == "HEAD":
+        try:
+            _git(top, "rev-parse", "--verify", "--quiet", "HEAD")
+        except Misuse:
+            return None
     return frozenset(_git(top, "ls-tree", "-r", "-z", "--name-only", revision).split("\0"))
 
 

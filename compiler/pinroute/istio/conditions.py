@@ -1,6 +1,8 @@
 """Which of very many conditions does a request satisfy? By an index, not one after the other."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from pinroute.istio.evaluate import Call, satisfied
 from pinroute.istio.read import Fields
@@ -11,9 +13,9 @@ _STRINGS = ("uri", "authority", "method")
 class Conditions:
     """Conditions of requests (HTTPMatchRequests without the user hash), known by their place.
 
-    Each is filed under one exact or prefix match of its own; a request asks only those
-    that are filed under its texts and the heads of these, and those that have no such
-    match. Gateways are written as namespace/name.
+    Each is filed under one exact or prefix match of its own, the rarest; a request asks
+    only those that are filed under its texts and the heads of these, and those that have
+    no such match. Gateways are written as namespace/name.
     """
 
     def __init__(self, conditions: Sequence[Fields]) -> None:
@@ -21,17 +23,15 @@ class Conditions:
         self._others: list[int] = []
         self._exacts: dict[tuple[str, str], dict[str, list[int]]] = {}
         self._prefixes: dict[tuple[str, str], dict[str, list[int]]] = {}
-        for number, condition in enumerate(conditions):
-            self._file(number, condition)
-
-    def _file(self, number: int, condition: Fields) -> None:
-        for field, match in _matches(condition):
-            for kind, index in (("exact", self._exacts), ("prefix", self._prefixes)):
-                if kind in match and "regex" not in match:
-                    texts = index.setdefault(field, {})
-                    texts.setdefault(str(match[kind]), []).append(number)
-                    return
-        self._others.append(number)
+        matches = [list(_matches(condition)) for condition in conditions]
+        often = Counter(chain.from_iterable(matches))
+        for number, own in enumerate(matches):
+            if not own:
+                self._others.append(number)
+                continue
+            field, kind, text = min(own, key=often.__getitem__)
+            index = self._exacts if kind == "exact" else self._prefixes
+            index.setdefault(field, {}).setdefault(text, []).append(number)
 
     def held_by(self, call: Call) -> frozenset[int]:
         """Return the places of the conditions that a request satisfies."""
@@ -50,15 +50,20 @@ class Conditions:
                     yield from texts.get(text[:length], ())
 
 
-def _matches(condition: Fields) -> Iterator[tuple[tuple[str, str], Fields]]:
+def _matches(condition: Fields) -> Iterator[tuple[tuple[str, str], str, str]]:
+    """Yield the exact and prefix matches of a condition: field, kind and text."""
+    found: list[tuple[tuple[str, str], Fields]] = []
     for name in _STRINGS:
-        match = condition.get(name)
         # Where case is ignored, the text of a request is not the text of the match.
-        if isinstance(match, dict) and not (name == "uri" and condition.get("ignoreUriCase")):
-            yield (name, ""), match
+        if not (name == "uri" and condition.get("ignoreUriCase")):
+            found.append(((name, ""), condition.get(name) or {}))
     for name, match in (condition.get("headers") or {}).items():
-        if isinstance(match, dict) and not str(name).startswith(":") and name.lower() != "host":
-            yield ("headers", str(name).lower()), match
+        if not str(name).startswith(":") and str(name).lower() != "host":
+            found.append((("headers", str(name).lower()), match or {}))
+    for field, match in found:
+        for kind in ("exact", "prefix"):
+            if kind in match and "regex" not in match:
+                yield field, kind, str(match[kind])
 
 
 def _texts(call: Call, field: tuple[str, str]) -> Iterable[str]:

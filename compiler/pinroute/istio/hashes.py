@@ -20,7 +20,7 @@ from pinroute.table.universe import Universe
 
 MOST_HASHES = 1 << 16
 
-_EVERY_HASH = ("*", ".*", ".+", "(.*)", PRESENT_CLAIM)  # none is empty or holds a line feed
+EVERY_HASH = ("*", ".*", ".+", "(.*)", PRESENT_CLAIM)  # none is empty or holds a line feed
 
 
 class TooManyHashes(Exception):
@@ -88,7 +88,7 @@ def taken(match: HashMatch, universe: Universe) -> Taken:
 
 def strict_prefix(regex: str, universe: Universe) -> str | None:
     """Return the prefix of a regular expression as strict specs write it, None for others."""
-    if regex in _EVERY_HASH:
+    if regex in EVERY_HASH:
         return ""
     head = re.match(r"[0-9A-Za-z]*", regex)
     prefix = head[0] if head is not None else ""

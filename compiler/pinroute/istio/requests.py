@@ -17,12 +17,14 @@ from pinroute.istio.read import Fields
 from pinroute.istio.specimen import specimen
 
 MOST_TRIALS = 100_000
+MOST_LOOKS = 20 * MOST_TRIALS  # at pairs of which one look tells that they exclude each other
 
 Field = tuple[str, str]  # ("uri", ""), ("headers", name), ("queryParams", name), ("port", "") …
 Texts = Mapping[Field, str]
 
 URI, METHOD, SCHEME, AUTHORITY = ("uri", ""), ("method", ""), ("scheme", ""), ("authority", "")
 GATEWAY, PORT, NAMESPACE = ("gateway", ""), ("port", ""), ("namespace", "")
+_ALWAYS = (URI, METHOD, SCHEME, AUTHORITY, GATEWAY, PORT)  # no request is without
 _METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")
 _LETTERS = "xyzqjkvwuabcdefghilmnoprst0123456789XYZQJKVWUABCDEFGHILMNOPRST"
 _PSEUDO = {":path": URI, ":method": METHOD, ":scheme": SCHEME, ":authority": AUTHORITY}
@@ -55,6 +57,7 @@ class _Wish(NamedTuple):
     excluded: Mapping[Field, Fields] = {}
     folded: bool = False
     gateways: tuple[str, ...] = ()
+    exact: Mapping[Field, str] = {}
 
     @property
     def head(self) -> str | None:
@@ -65,12 +68,15 @@ class _Wish(NamedTuple):
         return "" if self.folded or "regex" in match else _plain(match)
 
     @property
-    def lone(self) -> Field | None:
-        """The field, if the wish is for one exact text of it and for nothing else."""
-        if len(self.held) != 1 or self.excluded:
-            return None
-        [(field, match)] = self.held.items()
-        return field if "exact" in match else None
+    def group(self) -> str:
+        """A name that wishes share of which no two can be granted, "" for none.
+
+        They are for different texts of one field, and alike in everything else.
+        """
+        apart = [field for field in self.held if field != URI]
+        if len(apart) != 1 or apart[0] not in self.exact or self.excluded or self.folded:
+            return ""
+        return repr((self.held.get(URI), apart[0], self.gateways))
 
 
 class _State(NamedTuple):
@@ -103,7 +109,7 @@ class _Search:
         self.gateways = gateways
         self.found: dict[frozenset[int], Call] = {}
         self.cut = False
-        self.trials = 0
+        self.trials = self.looks = 0
         wishes = [_wish(number, condition) for number, condition in enumerate(conditions)]
         self.texts = _texts_by_field(wishes)
         self.fresh = _fresh(chain.from_iterable(self.texts.values()))
@@ -112,9 +118,10 @@ class _Search:
             _Wish(-1, {field: match}) for wish in wishes for field, match in wish.excluded.items()
         ]
         # Those about the path come first, by its text: those that can go together stand
-        # side by side. Then those for one text of the same field.
-        wishes.sort(key=lambda wish: (wish.head is None, wish.head or "", wish.lone or URI))
+        # side by side. Those of a group, of which one is granted at most, do, too.
+        wishes.sort(key=lambda wish: (wish.head is None, wish.head or "", wish.group))
         self.wishes = wishes
+        self.following = _following([wish.group for wish in wishes])
         self.heads = [wish.head for wish in wishes if wish.head is not None]
         self.seen: set[tuple[frozenset[int], str, str]] = set()
 
@@ -170,28 +177,39 @@ class _Search:
     def _after(self, state: _State) -> Iterator[_State]:
         """Yield the new kinds of requests that one wish more makes of one."""
         for number in self._candidates(state):
-            if self.trials >= MOST_TRIALS:
+            if self.trials >= MOST_TRIALS or self.looks >= MOST_LOOKS:
                 self.cut = True
                 return
+            self.looks += 1
+            if self._replaces(number, state.granted):
+                continue
             for texts in self._granted(state.texts, self.wishes[number]):
                 self.trials += 1
                 granted = (*state.granted, number)
                 if self._keep(texts, granted):
                     yield _State(texts, granted)
 
+    def _replaces(self, number: int, granted: Sequence[int]) -> bool:
+        """Tell whether a wish is for another exact text than one that was granted."""
+        wanted = self.wishes[number].exact
+        if not wanted:
+            return False
+        return any(
+            wanted.get(field, text) != text
+            for one in granted
+            for field, text in self.wishes[one].exact.items()
+        )
+
     def _candidates(self, state: _State) -> Iterator[int]:
         """Yield the wishes that may go with those of a state: none that replaces one of them."""
         last = state.granted[-1] if state.granted else -1
-        number = last + 1
+        number = self.following[last] if last >= 0 else 0
         if last < len(self.heads):
             head = self.heads[last] if last >= 0 else ""
             while number < len(self.heads) and self.heads[number].startswith(head):
                 yield number
                 number += 1
             number = len(self.heads)
-        elif self.wishes[last].lone is not None:
-            while number < len(self.wishes) and self.wishes[number].lone == self.wishes[last].lone:
-                number += 1
         yield from range(number, len(self.wishes))
 
     def _keep(self, texts: Texts, granted: Sequence[int] = ()) -> bool:
@@ -225,9 +243,12 @@ class _Search:
                 choices = self._choices(field, match)
                 found = [{**one, field: text} for one in found for text in choices]
         for field, match in wish.excluded.items():
-            if _has(texts, field, match):
+            if field in _ALWAYS:
+                if _has(texts, field, match):
+                    found = [{**one, field: self._outside()[field]} for one in found]
+            elif _has(texts, field, match):
                 for one in found:
-                    one.pop(field)
+                    one.pop(field, None)
             elif match and string_matches(match, ""):
                 found = [{**one, field: self.fresh} for one in found]
         return [one for one in found if one != texts]
@@ -235,7 +256,9 @@ class _Search:
     def _choices(self, field: Field, match: Fields) -> list[str]:
         """Return texts for a match: one that nothing else names, and the plainest."""
         if field == AUTHORITY:
+            head = _plain(match).rstrip(".")
             known = [_some_host(host) for host in self.hosts]
+            known += [head + host[1:] for host in self.hosts if host.startswith("*")]
             fitting = [host for host in known if string_matches(match, host)]
             if fitting:
                 return fitting[:1]
@@ -282,7 +305,8 @@ def _wish(place: int, condition: Fields) -> _Wish:
     held: dict[Field, Fields] = {}
     excluded: dict[Field, Fields] = {}
     for field in ("uri", "method", "scheme", "authority"):
-        if condition.get(field):
+        # Every path begins with a slash.
+        if condition.get(field) and (field != "uri" or condition[field] != {"prefix": "/"}):
             held[field, ""] = condition[field]
     for name, match in (condition.get("headers") or {}).items():
         held[_header(str(name))] = match or {}
@@ -297,7 +321,13 @@ def _wish(place: int, condition: Fields) -> _Wish:
     if condition.get("sourceNamespace"):
         held[NAMESPACE] = {"exact": str(condition["sourceNamespace"])}
     gateways = tuple(str(name) for name in condition.get("gateways") or ())
-    return _Wish(place, held, excluded, bool(condition.get("ignoreUriCase")), gateways)
+    folded = bool(condition.get("ignoreUriCase"))
+    exact = {
+        field: str(match["exact"])
+        for field, match in held.items()
+        if "exact" in match and "regex" not in match and not (folded and field == URI)
+    }
+    return _Wish(place, held, excluded, folded, gateways, exact)
 
 
 def _header(name: str) -> Field:
@@ -333,6 +363,15 @@ def _fresh(texts: Iterable[str]) -> str:
     return next(
         text for text in chain(["any"], (f"any{n}" for n in count(2))) if text not in everything
     )
+
+
+def _following(groups: Sequence[str]) -> list[int]:
+    """Return for each place the next one that is of no group, or of another."""
+    found = [len(groups)] * len(groups)
+    for number in range(len(groups) - 2, -1, -1):
+        same = groups[number] != "" and groups[number] == groups[number + 1]
+        found[number] = found[number + 1] if same else number + 1
+    return found
 
 
 def _plainness(call: Call) -> tuple[int, int]:
