@@ -452,7 +452,7 @@ def test_files_that_are_gone(repo: Repo) -> None:
     (repo.folder / "notes.yaml").unlink()
     repo.git("rm", "--quiet", "-r", "deep")
     lost = [("search", "search.example.com", "unrouted")]
-    for words in ([], ["a.yaml"], ["deep/search.yaml"], ["deep/search.yaml", "a.yaml"]):
+    for words in ([], ["a.yaml"], ["deep/search.yaml"], ["deep"], ["deep/search.yaml", "a.yaml"]):
         found = repo.told("--since", "HEAD", *words, "--forbid-back", code=1)
         assert [(m["experiment"], m["host"], m["to"]) for m in found["moves"]] == lost
     # The same experiment in another file is not lost.

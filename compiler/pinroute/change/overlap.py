@@ -9,12 +9,13 @@ from fractions import Fraction
 from pinroute.change.model import OtherShare, Overlap
 from pinroute.change.specs import comparable
 from pinroute.compilation import Compiled
-from pinroute.spec.model import Experiment
+from pinroute.istio.routelist import Action
 from pinroute.stages.parts import Part, parts_of
+from pinroute.stages.rules import table_of_parts
 from pinroute.stages.stage import with_prefixes
 from pinroute.table.impact import overlay, runs_of
 from pinroute.table.measure import Share, sizes
-from pinroute.table.table import Block, Leaf, Table, table_of
+from pinroute.table.table import Leaf, Table
 from pinroute.table.universe import Universe
 
 
@@ -54,20 +55,10 @@ def _groups(compiled: Compiled) -> Table:
     experiment = compiled.checked.spec.experiment
     live = compiled.stages[0].name
     stage = "experiment" if live == "done" or live.startswith("promote-") else live
-    return _table(with_prefixes(experiment, stage), stage)
-
-
-def _table(experiment: Experiment, stage: str) -> Table:
-    parts = parts_of(experiment, stage)
+    experiment = with_prefixes(experiment, stage)
     universe = Universe(experiment.user_hash.alphabet, experiment.user_hash.digits)
-    reached = [
-        (Block(values.prefix, values.kind == "hashes"), number)
-        for number, part in enumerate(parts)
-        for values in part.values
-        if values.kind != "any"
-    ]
-    leaves = [Leaf(part.label, part) for part in parts]
-    return table_of(universe, leaves, len(parts) - 1, len(parts) - 1, reached)
+    parts = parts_of(experiment, stage)
+    return table_of_parts(parts, universe, lambda version: Action({}, version))
 
 
 def _label(leaf: Leaf) -> str:

@@ -62,10 +62,14 @@ def since(revision: str, names: Sequence[str], recursive: bool) -> Sides:
             here.append(name)
         else:
             before = change.renamed.get(place, place)
-            inside = [before] if known is not None and before in known else []
+            inside = [before] if before in (known or ()) else []
             if os.path.exists(name):
                 here.append(name)
-            elif not inside:
+            else:
+                inside = inside or [
+                    path for path in known or () if _inside(path, place, recursive)
+                ]
+            if not inside and name not in here:
                 raise Misuse(f"{name} is neither here nor in {revision}")
         old.update({path: _one(revision, path, top) for path in inside})
     for path in change.deleted:

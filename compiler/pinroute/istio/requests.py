@@ -7,7 +7,7 @@ that is all of them, up to `MOST_TRIALS`; for a regular expression or an exclusi
 is looked for, and not always found.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
 from typing import NamedTuple
 
@@ -15,19 +15,29 @@ from pinroute.istio.conditions import Conditions
 from pinroute.istio.evaluate import Call, string_matches
 from pinroute.istio.read import Fields
 from pinroute.istio.specimen import specimen
+from pinroute.istio.wishes import (
+    AUTHORITY,
+    GATEWAY,
+    METHOD,
+    NAMESPACE,
+    PORT,
+    SCHEME,
+    URI,
+    Field,
+    Texts,
+    Wish,
+    has,
+    plain_text,
+    texts_by_field,
+    wish_of,
+)
 
 MOST_TRIALS = 100_000
 MOST_LOOKS = 20 * MOST_TRIALS  # at pairs of which one look tells that they exclude each other
 
-Field = tuple[str, str]  # ("uri", ""), ("headers", name), ("queryParams", name), ("port", "") …
-Texts = Mapping[Field, str]
-
-URI, METHOD, SCHEME, AUTHORITY = ("uri", ""), ("method", ""), ("scheme", ""), ("authority", "")
-GATEWAY, PORT, NAMESPACE = ("gateway", ""), ("port", ""), ("namespace", "")
 _ALWAYS = (URI, METHOD, SCHEME, AUTHORITY, GATEWAY, PORT)  # no request is without
 _METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")
 _LETTERS = "xyzqjkvwuabcdefghilmnoprst0123456789XYZQJKVWUABCDEFGHILMNOPRST"
-_PSEUDO = {":path": URI, ":method": METHOD, ":scheme": SCHEME, ":authority": AUTHORITY}
 
 
 class Kind(NamedTuple):
@@ -49,36 +59,6 @@ class Kinds(NamedTuple):
     cut: bool
 
 
-class _Wish(NamedTuple):
-    """What a request needs to satisfy a condition, or (`place` -1) to be outside of one."""
-
-    place: int
-    held: Mapping[Field, Fields]
-    excluded: Mapping[Field, Fields] = {}
-    folded: bool = False
-    gateways: tuple[str, ...] = ()
-    exact: Mapping[Field, str] = {}
-
-    @property
-    def head(self) -> str | None:
-        """The text that the path begins with, "" if it is not known, None if none matters."""
-        match = self.held.get(URI)
-        if match is None:
-            return None
-        return "" if self.folded or "regex" in match else _plain(match)
-
-    @property
-    def group(self) -> str:
-        """A name that wishes share of which no two can be granted, "" for none.
-
-        They are for different texts of one field, and alike in everything else.
-        """
-        apart = [field for field in self.held if field != URI]
-        if len(apart) != 1 or apart[0] not in self.exact or self.excluded or self.folded:
-            return ""
-        return repr((self.held.get(URI), apart[0], self.gateways))
-
-
 class _State(NamedTuple):
     """A request, and the wishes (by number, rising) that made it."""
 
@@ -94,7 +74,7 @@ def kinds(conditions: Sequence[Fields], hosts: Sequence[str], gateways: Sequence
     unmet = [
         wish.place for wish in search.wishes if search.obscure(wish) and wish.place not in met
     ]
-    found = tuple(Kind(call, held) for held, call in search.found.items())
+    found = tuple(Kind(search.plainer(call, held), held) for held, call in search.found.items())
     return Kinds(found, tuple(sorted(unmet)), search.cut)
 
 
@@ -110,12 +90,12 @@ class _Search:
         self.found: dict[frozenset[int], Call] = {}
         self.cut = False
         self.trials = self.looks = 0
-        wishes = [_wish(number, condition) for number, condition in enumerate(conditions)]
-        self.texts = _texts_by_field(wishes)
+        wishes = [wish_of(number, condition) for number, condition in enumerate(conditions)]
+        self.texts = texts_by_field(wishes)
         self.fresh = _fresh(chain.from_iterable(self.texts.values()))
         # To be outside of an exclusion is a wish of its own.
         wishes += [
-            _Wish(-1, {field: match}) for wish in wishes for field, match in wish.excluded.items()
+            Wish(-1, {field: match}) for wish in wishes for field, match in wish.excluded.items()
         ]
         # Those about the path come first, by its text: those that can go together stand
         # side by side. Those of a group, of which one is granted at most, do, too.
@@ -227,26 +207,26 @@ class _Search:
             wish = self.wishes[number]
             if wish.place >= 0 and wish.place not in held:
                 return False
-            if wish.place < 0 and not all(_has(texts, *pair) for pair in wish.held.items()):
+            if wish.place < 0 and not all(has(texts, *pair) for pair in wish.held.items()):
                 return False
         self.seen.add(key)
         self.found.setdefault(held, call)
         return True
 
-    def _granted(self, texts: Texts, wish: _Wish) -> list[Texts]:
+    def _granted(self, texts: Texts, wish: Wish) -> list[Texts]:
         """Return the request with a wish granted, in one way or several."""
         found: list[dict[Field, str]] = [dict(texts)]
         if wish.gateways and texts[GATEWAY] not in wish.gateways:
             return []
         for field, match in wish.held.items():
-            if not _has(texts, field, match, folded=wish.folded and field == URI):
+            if not has(texts, field, match, folded=wish.folded and field == URI):
                 choices = self._choices(field, match)
                 found = [{**one, field: text} for one in found for text in choices]
         for field, match in wish.excluded.items():
             if field in _ALWAYS:
-                if _has(texts, field, match):
+                if has(texts, field, match):
                     found = [{**one, field: self._outside()[field]} for one in found]
-            elif _has(texts, field, match):
+            elif has(texts, field, match):
                 for one in found:
                     one.pop(field, None)
             elif match and string_matches(match, ""):
@@ -256,7 +236,7 @@ class _Search:
     def _choices(self, field: Field, match: Fields) -> list[str]:
         """Return texts for a match: one that nothing else names, and the plainest."""
         if field == AUTHORITY:
-            head = _plain(match).rstrip(".")
+            head = plain_text(match).rstrip(".")
             known = [_some_host(host) for host in self.hosts]
             known += [head + host[1:] for host in self.hosts if host.startswith("*")]
             fitting = [host for host in known if string_matches(match, host)]
@@ -266,7 +246,7 @@ class _Search:
             return self._specimens(field, str(match["regex"]))
         if "exact" in match:
             return [str(match["exact"])]
-        head = _plain(match)
+        head = plain_text(match)
         # First a text that satisfies as little else as can be: more can be added to it.
         if field == URI and head:
             return [head + self.fresh, f"{head.removesuffix('/')}/{self.fresh}", head]
@@ -281,7 +261,21 @@ class _Search:
         ]
         return list(dict.fromkeys(found))[:2]
 
-    def obscure(self, wish: _Wish) -> bool:
+    def plainer(self, call: Call, held: frozenset[int]) -> Call:
+        """Return a request of the same kind without what is unusual for no reason."""
+        _, mark, query = call.path.partition("?")
+        path = f"/{mark}{query}"
+        for method, scheme, way in (
+            (call.method, call.scheme, path),
+            ("GET", call.scheme, call.path),
+            ("GET", "http", path),
+        ):
+            other = call._replace(method=method, scheme=scheme, path=way)
+            if other != call and self.conditions.held_by(other) == held:
+                call = other
+        return call
+
+    def obscure(self, wish: Wish) -> bool:
         """Tell whether a wish is for a regex of which no text is known."""
         return wish.place >= 0 and any(
             "regex" in match and not self._choices(field, match)
@@ -299,62 +293,6 @@ def serves(pattern: str, host: str) -> bool:
 
 def _some_host(pattern: str) -> str:
     return pattern.replace("*", "any", 1)
-
-
-def _wish(place: int, condition: Fields) -> _Wish:
-    held: dict[Field, Fields] = {}
-    excluded: dict[Field, Fields] = {}
-    for field in ("uri", "method", "scheme", "authority"):
-        # Every path begins with a slash.
-        if condition.get(field) and (field != "uri" or condition[field] != {"prefix": "/"}):
-            held[field, ""] = condition[field]
-    for name, match in (condition.get("headers") or {}).items():
-        held[_header(str(name))] = match or {}
-    for name, match in (condition.get("withoutHeaders") or {}).items():
-        excluded[_header(str(name))] = match or {}
-    for name, match in (condition.get("queryParams") or {}).items():
-        held["queryParams", str(name)] = match or {}
-    for name, text in (condition.get("sourceLabels") or {}).items():
-        held["labels", str(name)] = {"exact": str(text)}
-    if condition.get("port"):
-        held[PORT] = {"exact": str(condition["port"])}
-    if condition.get("sourceNamespace"):
-        held[NAMESPACE] = {"exact": str(condition["sourceNamespace"])}
-    gateways = tuple(str(name) for name in condition.get("gateways") or ())
-    folded = bool(condition.get("ignoreUriCase"))
-    exact = {
-        field: str(match["exact"])
-        for field, match in held.items()
-        if "exact" in match and "regex" not in match and not (folded and field == URI)
-    }
-    return _Wish(place, held, excluded, folded, gateways, exact)
-
-
-def _header(name: str) -> Field:
-    folded = ":authority" if name.lower() == "host" else name.lower()
-    return _PSEUDO.get(folded, ("headers", folded))
-
-
-def _plain(match: Fields) -> str:
-    return str(match.get("exact", match.get("prefix", "")))
-
-
-def _has(texts: Texts, field: Field, match: Fields, *, folded: bool = False) -> bool:
-    """Tell whether a request already has a text that a match takes."""
-    text = texts.get(field)
-    if text is None or not match:
-        return text is not None
-    return string_matches(match, text, folded=folded and "regex" not in match)
-
-
-def _texts_by_field(wishes: Iterable[_Wish]) -> dict[Field, list[str]]:
-    found: dict[Field, list[str]] = {}
-    for wish in wishes:
-        for field, match in chain(wish.held.items(), wish.excluded.items()):
-            own = found.setdefault(field, [])
-            if "regex" not in match:
-                own.append(_plain(match))
-    return found
 
 
 def _fresh(texts: Iterable[str]) -> str:
