@@ -387,6 +387,16 @@ def test_a_gateway_of_an_experiment() -> None:
     assert impact_of([compiled(SPEC)], [compiled(moved)]).changes == ()
 
 
+def test_a_renamed_experiment_moves_nobody() -> None:
+    renamed = json.loads(json.dumps(SPEC))
+    renamed["metadata"] = {"name": "b", "namespace": "d"}
+    renamed["spec"]["route"]["virtualService"] = {"name": "b"}
+    assert impact_of([compiled(SPEC)], [compiled(renamed)]).changes == ()
+    renamed["spec"]["groups"][0]["prefixes"] = ["01"]
+    [change] = impact_of([compiled(SPEC)], [compiled(renamed)]).changes
+    assert (change.experiment, change.prefixes) == ("b", ("1101",))
+
+
 def test_rules_for_one_gateway() -> None:
     old = service([rule(A)], gateways=["g/one", "g/two"])
     new = service([rule(B, {"gateways": ["g/two"]}), rule(A)], gateways=["g/one", "g/two"])
