@@ -190,6 +190,7 @@ def test_the_hooks(pages: Pages) -> None:
         "pinroute-validate": "pinroute validate",
         "pinroute-compile": "pinroute compile --write",
         "pinroute-fmt": "pinroute fmt",
+        "pinroute-impact": "pinroute impact --since HEAD",
     }
     for hook in found.values():
         assert (hook["language"], hook["types"]) == ("python", ["yaml"])

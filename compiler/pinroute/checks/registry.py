@@ -16,10 +16,14 @@ from pinroute.checks import (
 from pinroute.checks.resources import Resources, resources_of
 from pinroute.checks.target import Target, target_of
 from pinroute.diagnostics import Diagnostic
+from pinroute.istio.read import is_virtual_service
 from pinroute.spec.meaning import Spec
 from pinroute.spec.nodes import Document
 
-CHECKS: tuple[Callable[[Target], Iterator[Diagnostic]], ...] = (
+Check = Callable[[Target], Iterator[Diagnostic]]
+
+# What Istio or Envoy refuses, or takes in another way than it is meant.
+FAULTS: tuple[Check, ...] = (
     rules.hosts,
     rules.actions,
     rules.weights,
@@ -31,6 +35,9 @@ CHECKS: tuple[Callable[[Target], Iterator[Diagnostic]], ...] = (
     headers.values,
     headers.names,
     headers.two_levels,
+)
+CHECKS: tuple[Check, ...] = (
+    *FAULTS,
     reach.after_catch_all,
     reach.dead_matches,
 )
@@ -70,3 +77,9 @@ def check_virtual_service(document: Document) -> list[Diagnostic]:
     """Return what is wrong with one VirtualService, as far as it shows alone."""
     target = target_of(document)
     return [finding for check in CHECKS for finding in check(target)]
+
+
+def check_faults(documents: Iterable[Document], specs: Sequence[Spec] = ()) -> list[Diagnostic]:  # noqa: ARG001
+    """Return why VirtualServices may not work; whether each rule is reached is left out."""
+    targets = (target_of(document) for document in documents if is_virtual_service(document))
+    return [finding for target in targets for check in FAULTS for finding in check(target)]
