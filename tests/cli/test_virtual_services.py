@@ -56,6 +56,15 @@ def test_stick_pipes_into_kubectl() -> None:
     assert "podinfo-primary" in looked.stdout.splitlines()[2]
 
 
+def test_each_match_is_shown_to_live_or_why_it_does_not() -> None:
+    done = _run("lookup", "--each-match", "-f", "samples/invalid/PIN301-dead-match.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "never: userhash prefix '1' of treatment takes all" in done.stdout
+    assert done.stdout.count("GET /") == 2
+    assert _run("lookup", "1", "--each-match", "-f", TUTORIAL).returncode == 2
+    assert _run("lookup", "--each-match", "-f", "samples/plain-services.yaml").returncode == 2
+
+
 def test_mistakes() -> None:
     for words, said in (
         (("stick", CANARY, "--header", "user hash"), "character ' ' is not allowed"),

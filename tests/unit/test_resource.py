@@ -2,8 +2,8 @@
 
 import pytest
 
-from pinroute.istio.resource import full_host, gateway_key, in_order, virtual_service
-from pinroute.istio.virtualhost import covers, narrower_host
+from pinroute.istio.resource import covers, full_host, gateway_key, in_order, virtual_service
+from pinroute.istio.virtualhost import narrower_host
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from pinroute.change.model import Incomparable
 from pinroute.compilation import Compiled
-from pinroute.istio.requests import serves
-from pinroute.istio.resource import CLUSTER_DOMAIN, Fields, full_host, gateway_key
+from pinroute.istio.resource import CLUSTER_DOMAIN, Fields, covers, full_host, gateway_key
 from pinroute.istio.shape import shape_problem
 from pinroute.spec.nodes import Document
 from pinroute.spec.scalars import value
@@ -59,8 +58,8 @@ class Serving(NamedTuple):
     def serves(self, host: str, gateway: str) -> bool:
         """Tell whether a host, perhaps a wildcard, is wholly served at a gateway."""
         if self.delegate:
-            return not self.hosts or any(serves(own, host) for own in self.hosts)
-        return gateway in self.gateways and any(serves(own, host) for own in self.hosts)
+            return not self.hosts or any(covers(own, host) for own in self.hosts)
+        return gateway in self.gateways and any(covers(own, host) for own in self.hosts)
 
 
 def identity(compiled: Compiled) -> tuple[str, str]:

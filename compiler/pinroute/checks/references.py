@@ -18,9 +18,10 @@ from pinroute.istio.resource import (
     VirtualService,
     as_list,
     as_mapping,
+    covers,
     full_host,
 )
-from pinroute.istio.virtualhost import covers, narrower_host
+from pinroute.istio.virtualhost import narrower_host
 
 _CLAIM = "@request.auth.claims"
 

@@ -15,14 +15,8 @@ from pinroute.cli.table import columns
 from pinroute.cli.terminal import out
 from pinroute.compilation import Compiled
 from pinroute.istio.read import is_virtual_service
-from pinroute.lookup import (
-    Answer,
-    NotServed,
-    Request,
-    look_up,
-    look_up_many,
-    look_up_services,
-)
+from pinroute.lookup import Answer, look_up, look_up_many
+from pinroute.routing import NotServed, Reached, Request, each_match, look_up_services
 
 CHUNK = 50_000
 
@@ -44,6 +38,9 @@ CHUNK = 50_000
     one host, and delegates: they are joined as Istio joins them. Asked is '/' of each
     first host, unless --host, --path, --method or --gateway say otherwise.
 
+    With --each-match, every match of the VirtualServices is listed with a request that
+    reaches it; a dead one with the match before it that takes all of its requests.
+
     With --hashes, one value a line, the answer is one line each, as tab-separated
     value, version and group.
     """,
@@ -53,6 +50,9 @@ CHUNK = 50_000
     "-f", "--filename", "filenames", multiple=True, required=True, metavar="FILE", help="The spec."
 )
 @click.option("--absent", is_flag=True, help="Also a request that carries no hash.")
+@click.option(
+    "--each-match", "every", is_flag=True, help="In VirtualServices: a request for each match."
+)
 @click.option(
     "--hashes", metavar="FILE", help="Read values from a file, or - for stdin, one a line."
 )
@@ -77,6 +77,7 @@ def command(
     values: tuple[str, ...],
     filenames: tuple[str, ...],
     absent: bool,
+    every: bool,
     hashes: str | None,
     header: str | None,
     host: str | None,
@@ -89,8 +90,10 @@ def command(
     output: str,
 ) -> int:
     """Look values up."""
-    if not values and not absent and hashes is None:
+    if not values and not absent and not every and hashes is None:
         raise click.UsageError("name a value, or --absent, or --hashes FILE")
+    if every and (values or absent or hashes is not None or output == "json"):
+        raise click.UsageError("--each-match stands alone, and prints a table")
     asked: list[str | None] = [*values, *([None] if absent else [])]
     if hashes is not None and (values or absent or output == "json"):
         raise click.UsageError("--hashes stands alone, and prints tab-separated lines")
@@ -103,12 +106,21 @@ def command(
             raise click.UsageError("--hashes takes an experiment, not a VirtualService")
         request = Request(host, path or "/", method or "GET", gateway, header)
         try:
+            if every:
+                out(_reached(list(each_match(services, request))))
+                return Exit.OK
             answers = list(look_up_services(services, request, asked))
         except NotServed as error:
             raise Misuse(str(error)) from None
         out(_json(answers) if output == "json" else _text(answers))
         return Exit.OK
-    for name, given in (("host", host), ("path", path), ("method", method), ("gateway", gateway)):
+    for name, given in (
+        ("each-match", every or None),
+        ("host", host),
+        ("path", path),
+        ("method", method),
+        ("gateway", gateway),
+    ):
         if given is not None:
             raise click.UsageError(f"--{name} is for VirtualServices: a spec says its own")
     experiments = looking_at_users(chosen(compilation, experiment))
@@ -161,6 +173,26 @@ def _text(answers: list[Answer]) -> str:
         for row, answer in zip(rows, answers, strict=True):
             row.insert(1, answer.route)
     return columns(heads, rows)
+
+
+def _reached(found: list[Reached]) -> str:
+    rows = [[one.host, one.rule, one.match, _request(one), one.destination] for one in found]
+    heads = ["HOST", "RULE", "MATCH", "REQUEST", "DESTINATION"]
+    if len({one.service for one in found}) > 1:
+        heads.insert(1, "VIRTUALSERVICE")
+        for row, one in zip(rows, found, strict=True):
+            row.insert(1, one.service)
+    return columns(heads, rows)
+
+
+def _request(found: Reached) -> str:
+    """Return a request in short; the host is the one of the row unless it says another."""
+    call = found.call
+    if call is None:
+        return "none was found" if found.by is None else f"never: {found.by} takes all"
+    path = call.path if call.host == found.host else f"{call.host}{call.path}"
+    headers = [f"{name}: {line}" for name, lines in call.headers.items() for line in lines]
+    return ", ".join([f"{call.method} {path}", *headers])
 
 
 def _json(answers: list[Answer]) -> str:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from pinroute.istio.conditions import Conditions
 from pinroute.istio.evaluate import Call, string_matches
-from pinroute.istio.resource import Fields
+from pinroute.istio.resource import Fields, covers
 from pinroute.istio.specimen import specimen
 from pinroute.istio.wishes import (
     AUTHORITY,
@@ -195,7 +195,7 @@ class _Search:
     def _keep(self, texts: Texts, granted: Sequence[int] = ()) -> bool:
         """Keep a request if it is of a new kind, and all that was wished still holds."""
         call = _call(texts)
-        if not any(serves(host, call.host) for host in self.hosts):
+        if not any(covers(host, call.host) for host in self.hosts):
             return False
         held = self.conditions.held_by(call)
         # At another gateway or host other wishes can be granted.
@@ -281,14 +281,6 @@ class _Search:
             "regex" in match and not self._choices(field, match)
             for field, match in wish.held.items()
         )
-
-
-def serves(pattern: str, host: str) -> bool:
-    """Tell whether a host of a VirtualService, perhaps a wildcard, is or covers another one."""
-    pattern, host = pattern.lower(), host.lower()
-    if pattern.startswith("*"):
-        return host.endswith(pattern[1:])
-    return pattern == host
 
 
 def _some_host(pattern: str) -> str:

@@ -83,6 +83,12 @@ def full_host(host: str, namespace: str, domain: str = CLUSTER_DOMAIN) -> str:
     return f"{host}.{namespace}.svc.{domain}"
 
 
+def covers(host: str, name: str) -> bool:
+    """Tell whether a host, which may be a wildcard, is or stands for a name; case is none."""
+    host, name = host.lower(), name.lower()
+    return host == name or (host.startswith("*") and name.endswith(host[1:]))
+
+
 def gateway_key(name: str, namespace: str) -> str:
     """Return namespace/name of a Gateway that a VirtualService of a namespace names."""
     if name == MESH:

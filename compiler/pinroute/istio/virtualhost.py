@@ -15,7 +15,7 @@ from pinroute.istio.cover import is_catch_all
 from pinroute.istio.delegation import delegates_of, joined
 from pinroute.istio.evaluate import Call, takes, there
 from pinroute.istio.read import MatchItem, ReadRule
-from pinroute.istio.resource import EVERYWHERE, MESH, VirtualService, in_order
+from pinroute.istio.resource import EVERYWHERE, MESH, VirtualService, covers, in_order
 
 
 class Place(NamedTuple):
@@ -163,11 +163,6 @@ def _most_specific(hosts: Iterable[str], name: str) -> str | None:
 
 def _specificity(host: str) -> tuple[bool, int]:
     return not host.startswith("*"), len(host)
-
-
-def covers(host: str, name: str) -> bool:
-    """Tell whether a host, which may be a wildcard, stands for a name."""
-    return host == name or (host.startswith("*") and name.endswith(host[1:]))
 
 
 def narrower_host(one: str, other: str) -> str | None:
