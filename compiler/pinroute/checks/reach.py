@@ -68,7 +68,7 @@ def _shown(item: MatchItem) -> str:
 
 def no_default(target: Target) -> Iterator[Diagnostic]:
     """Find VirtualServices that answer 404 to whoever matches no rule."""
-    if not target.rules or not target.service["spec"].get("hosts"):
+    if not target.rules or target.is_delegate:
         return  # without hosts it is a delegate, and its root decides
     if any(takes_everything(item) for rule in target.rules for item in rule.items):
         return

@@ -2,15 +2,21 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from pinroute.checks import headers, matches, reach, rules
+from pinroute.checks import actions, headers, matches, reach, scope, weights
+from pinroute.checks.shape import shape
 from pinroute.checks.target import Target, is_virtual_service, target_of
 from pinroute.diagnostics import Diagnostic
 from pinroute.spec.nodes import Document
 
 CHECKS: tuple[Callable[[Target], Iterator[Diagnostic]], ...] = (
-    rules.hosts,
-    rules.actions,
-    rules.weights,
+    shape,
+    scope.hosts,
+    scope.gateways,
+    scope.exports,
+    scope.sources,
+    scope.targets,
+    actions.actions,
+    weights.weights,
     matches.null_rules,
     matches.nulls,
     matches.refused,
@@ -18,6 +24,8 @@ CHECKS: tuple[Callable[[Target], Iterator[Diagnostic]], ...] = (
     matches.repeated,
     headers.values,
     headers.names,
+    headers.removed,
+    headers.authorities,
     headers.two_levels,
     reach.after_catch_all,
     reach.dead_matches,

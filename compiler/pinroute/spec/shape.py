@@ -137,7 +137,7 @@ def _topic(schema: Schema, path: Path) -> str:
     return ".".join(names if names and kind == KINDS[0] else (kind, *names))
 
 
-def _name(path: Path) -> str:
+def field_name(path: Path) -> str:
     """Return a path as people write it: spec.groups[1].prefixes[0]."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return "".join(steps).lstrip(".") or "the document"
@@ -148,7 +148,7 @@ def _unquoted(document: Document, node: Node, schema: Schema, path: Path) -> Ite
     if isinstance(node, Scalar):
         taken = misread(node.text) if node.plain and schema.get("type") == "string" else None
         if "pattern" in schema and node.text.endswith("\n"):
-            place, name = document.span_of(node), _name(path)
+            place, name = document.span_of(node), field_name(path)
             hint = "remove the line break at its end"
             yield diagnose("PIN106", place, path, hint=hint, field=name, value=node.text)
         elif taken is not None and taken != "null":
@@ -166,14 +166,14 @@ def _unquoted(document: Document, node: Node, schema: Schema, path: Path) -> Ite
             yield from _unquoted(document, item, inner, (*path, name))
 
 
-_KIND_NAMES = {
+KIND_NAMES = {
     dict: "an object",
     list: "a list",
     str: "text",
     bool: "a boolean",
     type(None): "null",
 }
-_EXPECTED = {
+EXPECTED = {
     "object": "an object",
     "array": "a list",
     "string": "text",
@@ -194,12 +194,12 @@ def _finding(
     limit: Any = error.validator_value
     instance: Any = error.instance
     place = document.span(path)
-    name = _name(path)
+    name = field_name(path)
     if keyword == "type":
-        got = _KIND_NAMES.get(type(instance), "a number")
+        got = KIND_NAMES.get(type(instance), "a number")
         if isinstance(instance, str | int | float) and not isinstance(instance, bool):
             got += f" ({instance!r})"
-        expected = _EXPECTED[limit]
+        expected = EXPECTED[limit]
         yield diagnose("PIN101", place, path, field=name, expected=expected, got=got, topic=topic)
     elif keyword == "additionalProperties":
         properties = cast("Schema", error.schema).get("properties", {})
