@@ -33,7 +33,7 @@ BEYOND = {
     "PIN306": "",
     "PIN308": "never matches|RE2 refuses|program has size",
     "PIN313": "is no DNS label",
-    "PIN314": "Envoy|is no code for a redirect|^rule .*: 600 is no status|exclude each other",
+    "PIN314": "Envoy|is no code for a redirect|^rule .*: 600 is no status|exclude each other|','",
     "PIN315": "292 years",
 }
 TEXTS = """

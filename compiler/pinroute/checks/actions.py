@@ -10,6 +10,7 @@ from pinroute.istio.regex import regex_problem
 from pinroute.spec.nodes import Mapping, Node, Scalar, Sequence, at
 from pinroute.spec.scalars import scalar_value
 
+SIMPLE = frozenset(["headers", "match", "name", "route", "timeout"])  # nothing more to ask
 ACTIONS = ("route", "redirect", "directResponse", "delegate")
 METHODS = frozenset("GET HEAD POST PUT PATCH DELETE CONNECT OPTIONS TRACE *".split())
 RETRY_ON = frozenset(
@@ -74,6 +75,8 @@ def _problems(rule: Mapping, *, delegate: bool) -> Iterator[Problem]:
         yield Problem((), "it says neither route nor redirect, directResponse or delegate")
     elif len(given) > 1:
         yield Problem((), f"{given[0]} and {given[1]} exclude each other")
+    if rule.entries.keys() <= SIMPLE:
+        return
     if delegate and "delegate" in given:
         yield Problem(("delegate",), "a delegate has no delegates of its own")
     for action in ("redirect", "directResponse"):

@@ -100,7 +100,7 @@ def authorities(target: Target) -> Iterator[Diagnostic]:
             if name.lower() in AUTHORITY
         ]
         rewrite = (*path[:-1], "rewrite", "authority")
-        if document.node(rewrite) is not None:
+        if set_here and document.node(rewrite) is not None:
             set_here.insert(0, rewrite)
         for place in set_here[1:]:
             problem = "the Host of the request is set elsewhere too"

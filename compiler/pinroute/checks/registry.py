@@ -27,6 +27,9 @@ CHECKS: tuple[Callable[[Target], Iterator[Diagnostic]], ...] = (
     headers.removed,
     headers.authorities,
     headers.two_levels,
+)
+# What they say would follow from what a wrong type means, which is nothing.
+REACH: tuple[Callable[[Target], Iterator[Diagnostic]], ...] = (
     reach.after_catch_all,
     reach.dead_matches,
     reach.no_default,
@@ -46,4 +49,7 @@ def check_virtual_services(documents: Iterable[Document]) -> list[Diagnostic]:
 def check_virtual_service(document: Document) -> list[Diagnostic]:
     """Return what is wrong with one VirtualService."""
     target = target_of(document)
-    return [finding for check in CHECKS for finding in check(target)]
+    found = [finding for check in CHECKS for finding in check(target)]
+    if not any(finding.code == "PIN101" for finding in found):
+        found += [finding for check in REACH for finding in check(target)]
+    return found

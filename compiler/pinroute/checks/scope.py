@@ -9,6 +9,7 @@ from pinroute.istio.limits import gateway_problem, host_problem, label_problem
 from pinroute.spec.nodes import Mapping, Node, Scalar, Sequence, at
 from pinroute.spec.scalars import scalar_value
 
+SOURCES = {"port", "sourceLabels", "sourceNamespace"}
 _LABEL_KEY = re.compile(r"(?:[A-Za-z0-9.-]+/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 
@@ -36,7 +37,7 @@ def hosts(target: Target) -> Iterator[Diagnostic]:
 def gateways(target: Target) -> Iterator[Diagnostic]:
     """Find gateways that Istio refuses, or that cannot be."""
     places: list[Path] = [("spec", "gateways")]
-    places += [(*path, "gateways") for path, _ in target.matches]
+    places += [(*path, "gateways") for path, item in target.matches if "gateways" in item.entries]
     for place in places:
         for path, text in _texts(target, place):
             problem = _gateway_problem(text)
@@ -72,6 +73,8 @@ def exports(target: Target) -> Iterator[Diagnostic]:
 def sources(target: Target) -> Iterator[Diagnostic]:
     """Find ports, namespaces and labels of match items that Istio refuses."""
     for path, item in target.matches:
+        if not item.entries.keys() & SOURCES:
+            continue
         port = at(item, "port")
         number = scalar_value(port) if isinstance(port, Scalar) else None
         if isinstance(number, int) and 65535 < number < 2**32:
@@ -121,8 +124,10 @@ def _destinations(target: Target) -> Iterator[tuple[Path, Node | None]]:
         entry = target.entries[rule.number]
         for index, route in enumerate(destinations(entry)):
             yield (*rule.path, "route", index, "destination"), at(route, "destination")
-        yield (*rule.path, "mirror"), at(entry, "mirror")
-        mirrors = at(entry, "mirrors")
+        if not isinstance(entry, Mapping) or not entry.entries.keys() & {"mirror", "mirrors"}:
+            continue
+        yield (*rule.path, "mirror"), entry.entries.get("mirror")
+        mirrors = entry.entries.get("mirrors")
         for index, mirror in enumerate(mirrors.items if isinstance(mirrors, Sequence) else ()):
             yield (*rule.path, "mirrors", index, "destination"), at(mirror, "destination")
 
@@ -176,7 +181,7 @@ def _texts(target: Target, path: Path) -> list[tuple[Path, str]]:
     return [
         ((*path, index), item.text)
         for index, item in enumerate(items)
-        if isinstance(item, Scalar) and not is_null(item)
+        if isinstance(item, Scalar) and isinstance(scalar_value(item), str)
     ]
 
 

@@ -78,6 +78,8 @@ def gateway_problem(name: str) -> str | None:
     ):
         if not _is_label(part) or part != part.lower():
             return f"{noun} {part!r} is no DNS label"
+    if name.isdigit():
+        return "it is all digits, which Istio takes for no name; write namespace/name"
     return None
 
 

@@ -15,6 +15,8 @@ Fields = Mapping[str, Any]
 
 STRING_FIELDS = ("uri", "scheme", "method", "authority")
 MAP_FIELDS = ("headers", "withoutHeaders", "queryParams")
+# A field of another type is no condition: no server takes it, and the checks say so.
+_TYPES: dict[str, type] = {"gateways": list, **dict.fromkeys((*MAP_FIELDS, "sourceLabels"), dict)}
 PLACE_FIELDS = ("port", "gateways", "sourceLabels", "sourceNamespace")
 
 
@@ -82,7 +84,11 @@ def busiest_header(service: Fields) -> str | None:
 
 
 def _item(rule: int, index: int, match: Fields, path: Path, header: str) -> MatchItem:
-    residual = {name: value for name, value in match.items() if name not in ("name", "statPrefix")}
+    residual = {
+        name: value
+        for name, value in match.items()
+        if name not in ("name", "statPrefix") and isinstance(value, _TYPES.get(name, object))
+    }
     headers = {str(name): value for name, value in _mapping(match.get("headers")).items()}
     own = [name for name in headers if name.lower() == header]
     value: Fields | None = None
