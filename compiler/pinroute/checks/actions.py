@@ -64,7 +64,8 @@ def actions(target: Target) -> Iterator[Diagnostic]:
             continue
         for steps, text in _problems(node, delegate=target.is_delegate):
             path = (*rule.path, *steps)
-            hint = None if not steps else ""
+            names = ".".join(str(step) for step in steps)
+            hint = f"change or remove {names}" if steps else None
             where = document.span(path, key=bool(steps))
             yield diagnose("PIN314", where, path, hint=hint, rule=rule.label, problem=text)
 

@@ -106,7 +106,10 @@ def authorities(target: Target) -> Iterator[Diagnostic]:
             problem = "the Host of the request is set elsewhere too"
             related = (Related(document.span(set_here[0], key=True), "here"),)
             where, name = document.span(place, key=True), place[-1]
-            yield diagnose("PIN304", where, place, related=related, name=name, problem=problem)
+            hint = "set it once"
+            yield diagnose(
+                "PIN304", where, place, related=related, hint=hint, name=name, problem=problem
+            )
 
 
 def _names(node: Node | None) -> list[str]:

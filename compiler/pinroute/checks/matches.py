@@ -105,7 +105,7 @@ def names(target: Target) -> Iterator[Diagnostic]:
         if field == "queryParams" and not name:
             problem = "it is empty, which Envoy refuses"
             where = document.span(path, key=True)
-            yield diagnose("PIN304", where, path, hint="", name=name, problem=problem)
+            yield diagnose("PIN304", where, path, hint="name it", name=name, problem=problem)
         if field == "queryParams" or len(path) < 7:
             continue
         if CLAIM.fullmatch(name):

@@ -9,6 +9,13 @@ from pinroute.istio.limits import gateway_problem, host_problem, label_problem
 from pinroute.spec.nodes import Mapping, Node, Scalar, Sequence, at
 from pinroute.spec.scalars import scalar_value
 
+HINTS = {
+    "exportTo": "write '.', '*' alone, or names of namespaces",
+    "label": "write letters, digits, '-', '_' and '.'",
+    "namespace": "write letters, digits and '-'",
+    "port": "write a port from 1 to 65535",
+    "subset": "write letters, digits and '-'",
+}
 SOURCES = {"port", "sourceLabels", "sourceNamespace"}
 _LABEL_KEY = re.compile(r"(?:[A-Za-z0-9.-]+/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
@@ -189,5 +196,5 @@ def _refused(
     target: Target, path: Path, noun: str, value: str, problem: str, *, key: bool = False
 ) -> Diagnostic:
     where = target.document.span(path, key=key)
-    hint = None if noun in ("host", "destination", "gateway") else ""
+    hint = HINTS.get(noun)
     return diagnose("PIN313", where, path, hint=hint, noun=noun, value=value, problem=problem)

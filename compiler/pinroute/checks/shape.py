@@ -119,7 +119,9 @@ class _Walk:
         if not least <= value <= most:
             bound = f"at least {least}" if value < least else f"at most {most}"
             name = field_name(path)
-            self._say("PIN107", path, hint="write 0 or more", field=name, value=value, bound=bound)
+            self._say(
+                "PIN107", path, hint="write a number within", field=name, value=value, bound=bound
+            )
 
     def _misfit(self, node: Node, schema: Schema, path: Path) -> None:
         null = is_null(node)
