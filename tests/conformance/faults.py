@@ -19,6 +19,9 @@ DROPPED, DROPPED_REFUSED = "dropped", "dropped-refused"
 # All take it. HARM does harm all the same, or looks like what does.
 FINE, HARM = "fine", "harm"
 
+# The places where we do not look, in the words of docs/virtualservices.md.
+BLIND = {"metadata": "`metadata`", "instead": "`tcp` and `tls`", "beside": "`tcp` and `tls`"}
+
 HEAD = """\
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -35,6 +38,15 @@ class Fault(NamedTuple):
     text: str
     fate: str
     codes: str
+
+    @property
+    def place(self) -> str:
+        """Where in the VirtualService the fault is: a function below."""
+        return self.about.split()[0]
+
+    def named(self, name: str) -> str:
+        """Return the text, as a VirtualService of that name."""
+        return self.text.replace("@@", name)
 
 
 def spec(

@@ -16,7 +16,7 @@ import yaml
 
 from pinroute.checks.registry import check_virtual_service
 from pinroute.diagnostics import Diagnostic, Severity
-from pinroute.istio.shape import Schema, spec_schema
+from pinroute.istio.definition import Schema, spec_schema
 from pinroute.spec.parse import parse
 from servers.admission import TAKEN, verdicts
 from servers.envoy import refused

@@ -2,7 +2,7 @@
 
 import yaml
 
-from pinroute.istio.shape import reduced, spec_schema
+from pinroute.istio.definition import reduced, spec_schema
 from servers.process import built
 
 

@@ -151,7 +151,7 @@ def _redirect(rule: Mapping) -> Iterator[Problem]:
         yield Problem(("redirect", "redirectCode"), problem)
     if _text(node, "scheme") not in ("", "http", "https"):
         yield Problem(("redirect", "scheme"), "the scheme of a redirect is http or https")
-    if (number := _number(node, "port")) is not None and number > 65535:
+    if (number := _number(node, "port")) is not None and 65535 < number < 2**32:
         yield Problem(("redirect", "port"), f"{number} is no port")
 
 

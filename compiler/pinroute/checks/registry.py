@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from pinroute.checks import actions, headers, matches, reach, scope, weights
 from pinroute.checks.shape import shape
-from pinroute.checks.target import Target, is_virtual_service, target_of
+from pinroute.checks.target import Target, is_called_virtual_service, target_of
 from pinroute.diagnostics import Diagnostic
 from pinroute.spec.nodes import Document
 
@@ -41,7 +41,7 @@ def check_virtual_services(documents: Iterable[Document]) -> list[Diagnostic]:
     return [
         finding
         for document in documents
-        if is_virtual_service(document)
+        if is_called_virtual_service(document)
         for finding in check_virtual_service(document)
     ]
 

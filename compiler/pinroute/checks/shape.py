@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pinroute.checks.target import Target, is_null
 from pinroute.diagnostics import Diagnostic, Path, diagnose
 from pinroute.diagnostics.nearest import did_you_mean
+from pinroute.istio.definition import Schema, spec_schema
 from pinroute.istio.limits import duration_problem
 from pinroute.istio.read import MAP_FIELDS, STRING_FIELDS
-from pinroute.istio.shape import Schema, spec_schema
 from pinroute.spec.nodes import Document, Mapping, Node, Scalar, Sequence
 from pinroute.spec.scalars import misread, scalar_value
 from pinroute.spec.shape import EXPECTED, KIND_NAMES, field_name
@@ -96,7 +96,8 @@ class _Walk:
             return isinstance(value, bool) or taken == "a boolean"
         if kind != "string":
             if isinstance(value, bool) or not isinstance(value, int | float):
-                return taken == "a number"  # 0x1f and the like, which kubectl reads
+                # 0x1f and the like kubectl reads as well, but not .inf and .nan.
+                return taken == "a number" and "n" not in text.lower()
             if kind == "integer" and value != int(value):
                 return False
             self._range(value, schema, path)

@@ -56,7 +56,12 @@ class Target(NamedTuple):
 
 
 def is_virtual_service(document: Document) -> bool:
-    """Tell whether a document is a VirtualService of Istio."""
+    """Tell whether a document is a VirtualService of Istio that can be read."""
+    return is_called_virtual_service(document) and isinstance(document.node(("spec",)), Mapping)
+
+
+def is_called_virtual_service(document: Document) -> bool:
+    """Tell whether a document says that it is a VirtualService of Istio, whatever it holds."""
     kind, version = (document.node((name,)) for name in ("kind", "apiVersion"))
     return (
         isinstance(kind, Scalar)
