@@ -28,7 +28,7 @@ from pinroute.spec.shape import errors
 from pinroute.stages.stage import Stage, build_stage, stage_order
 
 Read = Callable[[str], bytes]
-CheckOthers = Callable[[Iterable[Document]], list[Diagnostic]]
+CheckOthers = Callable[[Sequence[Document], Sequence[Spec]], list[Diagnostic]]
 
 # What is known of a stage only after it was rendered.
 _OF_A_STAGE = frozenset({"PIN236", "PIN237"})
@@ -103,7 +103,8 @@ def load(
 ) -> Specs:
     """Read and check specs; every finding of every file at once, in order.
 
-    `check_others` looks at the documents of other kinds, which are left alone without it.
+    `check_others` looks at the documents of other kinds, which are left alone without it,
+    and at the specs beside them.
     """
     specs, texts = _load(sources, environment, check_others)
     return specs._replace(diagnostics=_standing(specs.diagnostics, texts, _OF_A_STAGE))
@@ -123,8 +124,6 @@ def _load(
         texts[source.name] = loaded.text
         found += loaded.diagnostics
         others += loaded.others
-        if check_others is not None:
-            found += check_others(loaded.others)
         for kind, document in loaded.ours:
             if kind != "AffinityExperiment":
                 found += not_built(kind, document)
@@ -141,6 +140,8 @@ def _load(
             if not errors(wrong):
                 good.append(Checked(spec, source, _digest(data), manifests))
     found += _clashes(good)
+    if check_others is not None:
+        found += check_others(others, [checked.spec for checked in good])
     return Specs(tuple(good), tuple(others), tuple(found)), texts
 
 

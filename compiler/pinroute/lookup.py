@@ -4,14 +4,22 @@ The group comes from the stage's table, the rule from its ordered routes: two vi
 the same thing, which compilation has proved equal.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from pinroute.compilation import Compiled
 from pinroute.istio.emit import grouped
 from pinroute.istio.evaluate import Call, taker
 from pinroute.istio.read import MatchItem, ReadRule, busiest_header, read_rules
+from pinroute.istio.resource import (
+    MESH,
+    VirtualService,
+    as_mapping,
+    full_host,
+    virtual_service,
+)
 from pinroute.istio.routelist import Item, first, holds
+from pinroute.istio.virtualhost import Place, Route, covers, route_of, virtual_hosts
 from pinroute.spec.nodes import Document
 from pinroute.spec.scalars import value as plain
 from pinroute.stages.parts import MALFORMED, NO_HASH, UNASSIGNED, Part
@@ -56,52 +64,106 @@ def look_up(compiled: Compiled, value: str | None) -> Iterator[Answer]:
         )
 
 
-def look_up_service(document: Document, header: str | None, value: str | None) -> Answer:
-    """Return what a value meets in any VirtualService, at '/' of its first host.
+class Request(NamedTuple):
+    """What to ask VirtualServices for: None is their own first host, or gateway."""
 
-    `header` carries the hash; by default it is the header that most matches look at.
+    host: str | None = None
+    path: str = "/"
+    method: str = "GET"
+    gateway: str | None = None
+    header: str | None = None
+
+
+class NotServed(Exception):
+    """No VirtualService serves what was asked for; the message says what is served."""
+
+
+def look_up_services(
+    documents: Iterable[Document], request: Request, values: Sequence[str | None]
+) -> Iterator[Answer]:
+    """Yield what values meet at VirtualServices, joined as istiod joins them.
+
+    Asked is each first host, at its first gateway, or what the request says; the hash is
+    in the request's header, by default the one that most matches look at. Raises NotServed.
     """
-    service = cast("dict[str, Any]", plain(document.root))
-    metadata, spec = service.get("metadata") or {}, service.get("spec") or {}
-    key = (header or busiest_header(service) or "").lower()
-    hosts, gateways = spec.get("hosts") or [""], spec.get("gateways") or ["mesh"]
-    namespace = str(metadata.get("namespace", "default"))
-    gateway = str(gateways[0])
-    if "/" not in gateway and gateway != "mesh":
-        gateway = f"{namespace}/{gateway}"
+    services = [
+        virtual_service(number, as_mapping(plain(document.root)))
+        for number, document in enumerate(documents)
+    ]
+    spots = _spots(services, request)
+    for value in values:
+        for gateway, host in spots:
+            yield _at(services, request._replace(gateway=gateway, host=host), value)
+
+
+def _spots(services: Sequence[VirtualService], request: Request) -> list[tuple[str, str]]:
+    """Return each gateway and host to ask at."""
+    found: dict[tuple[str, str], None] = {}
+    for service in services:
+        gateways = [name for name in service.gateways if request.gateway in (None, name)]
+        hosts = service.hosts if service.hosts or len(services) > 1 else ("",)
+        fitting = [
+            host for host in hosts if request.host is None or covers(host, request.host.lower())
+        ]
+        if gateways and fitting:
+            host = request.host or fitting[0].replace("*", "any", 1)
+            found[request.gateway or gateways[0], host] = None
+    if not found:
+        known = sorted({f"{host} at {name}" for one in services for host in one.hosts
+                        for name in one.gateways})  # fmt: skip
+        asked = " at ".join(name for name in (request.host, request.gateway) if name)
+        raise NotServed(f"no VirtualService serves {asked}; there is {', '.join(known) or 'none'}")
+    return list(found)
+
+
+def _at(services: Sequence[VirtualService], request: Request, value: str | None) -> Answer:
+    gateway, host = str(request.gateway), str(request.host)
+    first = next(one for one in services if gateway in one.gateways)
+    namespace = first.namespace if gateway == MESH else gateway.partition("/")[0]
+    key = (request.header or _busiest(services) or "").lower()
     call = Call(
-        host=str(hosts[0]).replace("*", "any", 1),
+        host,
+        request.path,
+        request.method,
         headers={key: (value,)} if value is not None and key else {},
         gateway=gateway,
+        namespace=namespace,
     )
-    rules = read_rules(service, key)
-    item = taker(rules, call, namespace=namespace)
-    name = f"VirtualService {namespace}/{metadata.get('name', '')}"
-    if item is None:
-        return Answer(value, name, "", "", "", "", "404", "no rule takes the request")
-    rule = rules[item.rule]
+    if host:
+        routes = virtual_hosts(services, Place(gateway, namespace), key)
+        route = route_of(routes, call)
+    else:  # a delegate alone
+        rules = read_rules(first.fields, key)
+        item = taker(rules, call)
+        route = Route(first, rules[item.rule], item) if item is not None else None
+    if route is None:
+        return Answer(value, f"host {host}", "", "", "", "", "404", "no rule takes the request")
     version = ""
-    for route in rule.fields.get("route") or ():
-        headers = ((route.get("headers") or {}).get("response") or {}).get("set") or {}
+    for destination in route.rule.fields.get("route") or ():
+        headers = ((destination.get("headers") or {}).get("response") or {}).get("set") or {}
         version = version or str(headers.get("version", ""))
     return Answer(
         value=value,
-        experiment=name,
+        experiment=f"VirtualService {route.service.key}",
         route="",
         group="",
         version=version,
-        rule=rule.name or f"http[{rule.number}]",
-        destination=_destinations(rule),
-        why=_why_taken(item),
+        rule=route.rule.name or f"http[{route.rule.number}]",
+        destination=_destinations(route.rule, services[route.rule.service].namespace),
+        why=_why_taken(route.item),
     )
 
 
-def _destinations(rule: ReadRule) -> str:
+def _busiest(services: Iterable[VirtualService]) -> str | None:
+    return next((name for one in services if (name := busiest_header(one.fields))), None)
+
+
+def _destinations(rule: ReadRule, namespace: str) -> str:
     for action in ("redirect", "directResponse", "delegate"):
         if action in rule.fields:
             return action
     shown = [
-        str((route.get("destination") or {}).get("host", ""))
+        full_host(str((route.get("destination") or {}).get("host", "")), namespace)
         + (f" ({route['weight']})" if len(rule.fields["route"]) > 1 else "")
         for route in rule.fields.get("route") or ()
     ]

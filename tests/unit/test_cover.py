@@ -3,7 +3,8 @@
 import pytest
 
 from pinroute.istio.cover import dead_items, takes_everything
-from pinroute.istio.read import Fields, read_rules
+from pinroute.istio.read import read_rules
+from pinroute.istio.resource import Fields
 
 
 def _dead(*matches: Fields) -> list[int]:

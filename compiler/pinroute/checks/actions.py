@@ -79,7 +79,7 @@ def _problems(rule: Mapping, *, delegate: bool) -> Iterator[Problem]:
     if rule.entries.keys() <= SIMPLE:
         return
     if delegate and "delegate" in given:
-        yield Problem(("delegate",), "a delegate has no delegates of its own")
+        yield Problem(("delegate",), "a delegate has no delegate of its own")
     for action in ("redirect", "directResponse"):
         for other in ("fault", "rewrite"):
             if action in given and "delegate" not in given and _has(rule, other):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pinroute.checks.target import Target
 from pinroute.diagnostics import Diagnostic, Related, diagnose
-from pinroute.istio.cover import dead_items, takes_everything
+from pinroute.istio.cover import Dead, dead_items, takes_everything
 from pinroute.istio.read import MatchItem, ReadRule
 
 
@@ -26,6 +26,8 @@ def after_catch_all(target: Target) -> Iterator[Diagnostic]:
                 by=first.label,
             )
             continue
+        if "delegate" in rule.fields:
+            continue  # what it takes is decided by its delegate: PIN319
         everything = next((item for item in rule.items if takes_everything(item)), None)
         if everything is not None:
             closed = rule, everything
@@ -37,13 +39,8 @@ def _disguised(target: Target, rule: ReadRule) -> bool:
 
 def dead_matches(target: Target) -> Iterator[Diagnostic]:
     """Find match items that earlier ones cover: shadowed prefixes, repeated matches."""
-    live: list[MatchItem] = []
-    for rule in target.rules:
-        live += rule.items
-        if any(takes_everything(item) for item in rule.items):
-            break
     labels = {rule.number: rule.label for rule in target.rules}
-    for dead in dead_items(live):
+    for dead in dead_alone(target):
         by = dead.by
         related = (Related(target.document.span(by.path), "this takes all of its requests"),)
         yield diagnose(
@@ -51,29 +48,28 @@ def dead_matches(target: Target) -> Iterator[Diagnostic]:
             target.document.span(dead.item.path),
             dead.item.path,
             related=related,
-            item=_shown(dead.item),
+            item=shown(dead.item),
             rule=labels[dead.item.rule],
-            other=_shown(by),
+            other=shown(by),
             by=labels[by.rule],
         )
 
 
-def _shown(item: MatchItem) -> str:
+def dead_alone(target: Target) -> Iterator[Dead]:
+    """Yield the dead items before the first catch-all, as far as one VirtualService shows them."""
+    live: list[MatchItem] = []
+    for rule in target.rules:
+        if "delegate" in rule.fields:
+            continue  # what it takes is decided by its delegate: PIN319
+        live += rule.items
+        if any(takes_everything(item) for item in rule.items):
+            break
+    return dead_items(live)
+
+
+def shown(item: MatchItem) -> str:
     """Return what an item says about its header, or else its place."""
     if item.value:
         kind, text = next(iter(item.value.items()))
         return f"{item.header} {kind} {text!r}"
     return f"match {item.item}"
-
-
-def no_default(target: Target) -> Iterator[Diagnostic]:
-    """Find VirtualServices that answer 404 to whoever matches no rule."""
-    if not target.rules or target.is_delegate:
-        return  # without hosts it is a delegate, and its root decides
-    if any(takes_everything(item) for rule in target.rules for item in rule.items):
-        return
-    if any("delegate" in rule.fields for rule in target.rules):
-        return
-    last = target.rules[-1]
-    where = "the mesh" if target.on_mesh else "the gateway"
-    yield diagnose("PIN309", target.document.span(last.path), last.path, where=where)

@@ -1,11 +1,30 @@
 """Every check of VirtualServices, in the order in which their findings make sense."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from pinroute.checks import actions, headers, matches, reach, scope, weights
+from pinroute.checks import (
+    actions,
+    claims,
+    defaults,
+    delegates,
+    headers,
+    matches,
+    reach,
+    references,
+    scope,
+    versions,
+    weights,
+)
+from pinroute.checks.resources import Resources, resources_of
 from pinroute.checks.shape import shape
-from pinroute.checks.target import Target, is_called_virtual_service, target_of
+from pinroute.checks.target import (
+    Target,
+    is_called_virtual_service,
+    is_virtual_service,
+    target_of,
+)
 from pinroute.diagnostics import Diagnostic
+from pinroute.spec.meaning import Spec
 from pinroute.spec.nodes import Document
 
 CHECKS: tuple[Callable[[Target], Iterator[Diagnostic]], ...] = (
@@ -32,24 +51,60 @@ CHECKS: tuple[Callable[[Target], Iterator[Diagnostic]], ...] = (
 REACH: tuple[Callable[[Target], Iterator[Diagnostic]], ...] = (
     reach.after_catch_all,
     reach.dead_matches,
-    reach.no_default,
+)
+CHECKS_TOGETHER: tuple[Callable[[Resources], Iterator[Diagnostic]], ...] = (
+    claims.shared_hosts,
+    claims.dead_together,
+    defaults.no_default,
+    delegates.dropped_rules,
+    references.missing,
+    references.subsets,
+    references.ports,
+    references.unserved_hosts,
+    references.visibility,
+    versions.hashed_splits,
+    versions.mirrors,
+    versions.overlapping_subsets,
+    versions.forgeable_hash,
 )
 
 
-def check_virtual_services(documents: Iterable[Document]) -> list[Diagnostic]:
-    """Return what is wrong with the VirtualServices among some documents."""
-    return [
-        finding
-        for document in documents
-        if is_called_virtual_service(document)
-        for finding in check_virtual_service(document)
-    ]
+def check_virtual_services(
+    documents: Iterable[Document], specs: Sequence[Spec] = (), *, complete: bool = False
+) -> list[Diagnostic]:
+    """Return what is wrong with the VirtualServices among some documents.
+
+    `specs` claim hosts too. `complete`: what is named and not among the documents is missing.
+    """
+    documents = tuple(documents)
+    found: list[Diagnostic] = []
+    for document in documents:
+        if is_called_virtual_service(document) and not is_virtual_service(document):
+            found += shape(target_of(document))
+    resources = resources_of(documents, specs, complete=complete)
+    broken: set[Document] = set()
+    for target in resources.targets:
+        alone = _alone(target)
+        found += alone
+        if _has_wrong_type(alone):
+            broken.add(target.document)
+    if broken:
+        sound = [document for document in documents if document not in broken]
+        resources = resources_of(sound, specs, complete=complete)
+    return found + [finding for check in CHECKS_TOGETHER for finding in check(resources)]
 
 
 def check_virtual_service(document: Document) -> list[Diagnostic]:
-    """Return what is wrong with one VirtualService."""
-    target = target_of(document)
+    """Return what is wrong with one VirtualService, as far as it shows alone."""
+    return _alone(target_of(document))
+
+
+def _alone(target: Target) -> list[Diagnostic]:
     found = [finding for check in CHECKS for finding in check(target)]
-    if not any(finding.code == "PIN101" for finding in found):
+    if not _has_wrong_type(found):
         found += [finding for check in REACH for finding in check(target)]
     return found
+
+
+def _has_wrong_type(found: Iterable[Diagnostic]) -> bool:
+    return any(finding.code == "PIN101" for finding in found)

@@ -23,12 +23,10 @@ _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 
 def hosts(target: Target) -> Iterator[Diagnostic]:
     """Find hosts that Istio refuses, and hosts that are there twice."""
-    document = target.document
-    spec = document.node(("spec",))
-    if isinstance(spec, Mapping) and target.is_delegate and _texts(target, ("spec", "gateways")):
-        where = document.span(("spec",), key=True)
-        hint = "a delegate, which has no hosts, has no gateways either"
-        yield diagnose("PIN103", where, ("spec",), hint=hint, parent="spec", field="hosts")
+    unasked = _texts(target, ("spec", "gateways"))
+    if target.is_delegate and unasked:
+        why = "a VirtualService without hosts is a delegate, and has no gateways"
+        yield _refused(target, ("spec", "gateways"), "gateway", unasked[0][1], why, key=True)
     found = _texts(target, ("spec", "hosts"))
     for number, (path, text) in enumerate(found):
         problem = _host_problem(text)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
 
 from pinroute.diagnostics import Path
-from pinroute.istio.read import MAP_FIELDS, STRING_FIELDS, Fields, ReadRule, read_rules
+from pinroute.istio.read import MAP_FIELDS, STRING_FIELDS, ReadRule, read_rules
+from pinroute.istio.resource import Fields
 from pinroute.spec.nodes import Document, Mapping, Node, Scalar, Sequence, at
 from pinroute.spec.scalars import scalar_value, value
 

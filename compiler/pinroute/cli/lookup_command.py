@@ -8,14 +8,21 @@ import click
 
 from pinroute.checks.target import is_virtual_service
 from pinroute.cli.compiled import chosen, compiled_or_exit, looking_at_users
-from pinroute.cli.exits import Exit, epilog
+from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import read_source, read_sources, value_lines
 from pinroute.cli.report import dumped
 from pinroute.cli.table import columns
 from pinroute.cli.terminal import out
 from pinroute.compilation import Compiled
-from pinroute.lookup import Answer, look_up, look_up_many, look_up_service
+from pinroute.lookup import (
+    Answer,
+    NotServed,
+    Request,
+    look_up,
+    look_up_many,
+    look_up_services,
+)
 
 CHUNK = 50_000
 
@@ -33,8 +40,9 @@ CHUNK = 50_000
       pinroute lookup 1010101010 -f experiment.yaml --stage promote-v2 -o json
       pinroute lookup --hashes hashes.txt -f experiment.yaml > versions.tsv
 
-    FILE can also be a VirtualService, hand-written or of another tool; it is asked at '/'
-    of its first host.
+    FILE can also hold VirtualServices, hand-written or of another tool, also several for
+    one host, and delegates: they are joined as Istio joins them. Asked is '/' of each
+    first host, unless --host, --path, --method or --gateway say otherwise.
 
     With --hashes, one value a line, the answer is one line each, as tab-separated
     value, version and group.
@@ -51,6 +59,12 @@ CHUNK = 50_000
 @click.option(
     "--header", metavar="NAME", help="In a VirtualService: the header that carries the hash."
 )
+@click.option("--host", metavar="HOST", help="In VirtualServices: the host to ask.")
+@click.option("--path", metavar="PATH", help="In VirtualServices: the path, by default '/'.")
+@click.option("--method", metavar="METHOD", help="In VirtualServices: by default GET.")
+@click.option(
+    "--gateway", metavar="NAMESPACE/NAME", help="In VirtualServices: the Gateway, or 'mesh'."
+)
 @click.option("--stage", metavar="STAGE", help="Look into this stage instead of spec.stage.")
 @click.option("--experiment", metavar="NAME", help="Only this experiment of the files.")
 @click.option(
@@ -65,6 +79,10 @@ def command(
     absent: bool,
     hashes: str | None,
     header: str | None,
+    host: str | None,
+    path: str | None,
+    method: str | None,
+    gateway: str | None,
     stage: str | None,
     experiment: str | None,
     environment: str | None,
@@ -73,6 +91,7 @@ def command(
     """Look values up."""
     if not values and not absent and hashes is None:
         raise click.UsageError("name a value, or --absent, or --hashes FILE")
+    asked: list[str | None] = [*values, *([None] if absent else [])]
     if hashes is not None and (values or absent or output == "json"):
         raise click.UsageError("--hashes stands alone, and prints tab-separated lines")
     sources, found = read_sources((), filenames)
@@ -82,19 +101,21 @@ def command(
     if not compilation.experiments and services:
         if hashes is not None:
             raise click.UsageError("--hashes takes an experiment, not a VirtualService")
-        answers = [
-            look_up_service(service, header, value)
-            for value in [*values, *([None] if absent else [])]
-            for service in services
-        ]
+        request = Request(host, path or "/", method or "GET", gateway, header)
+        try:
+            answers = list(look_up_services(services, request, asked))
+        except NotServed as error:
+            raise Misuse(str(error)) from None
         out(_json(answers) if output == "json" else _text(answers))
         return Exit.OK
+    for name, given in (("host", host), ("path", path), ("method", method), ("gateway", gateway)):
+        if given is not None:
+            raise click.UsageError(f"--{name} is for VirtualServices: a spec says its own")
     experiments = looking_at_users(chosen(compilation, experiment))
     if hashes is not None:
         if len(experiments) != 1:
             raise click.UsageError("--hashes takes one experiment: choose it with --experiment")
         return _many(experiments[0], hashes)
-    asked: list[str | None] = [*values, *([None] if absent else [])]
     answers = [answer for value in asked for one in experiments for answer in look_up(one, value)]
     out(_json(answers) if output == "json" else _text(answers))
     return Exit.OK

@@ -47,7 +47,7 @@ FORMS = {
     ),
     "validate": Form(
         "pinroute.cli.validating",
-        _INPUT_FLAGS,
+        {**_INPUT_FLAGS, "--complete": "complete"},
         {
             **_INPUT_VALUES,
             "-o": "output",
@@ -61,6 +61,7 @@ FORMS = {
         },
         {
             "recursive": False,
+            "complete": False,
             "environment": None,
             "output": "text",
             "fail_on": "error",

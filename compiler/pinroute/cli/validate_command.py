@@ -19,11 +19,13 @@ from pinroute.diagnostics import Severity
     short_help="Check specs.",
     help="""Check specs: shape, meaning, and what Istio or Envoy would refuse.
 
-    Documents of other kinds are left alone. The report goes to stdout.
+    VirtualServices are checked too, also against each other, and against the Gateways,
+    DestinationRules and Services among the files. The report goes to stdout.
 
     \b
       pinroute validate experiment.yaml
       pinroute validate -R experiments/ --fail-on warning
+      kubectl get vs,gw,dr,svc -A -o yaml | pinroute validate --complete -
       pinroute validate -o sarif experiments/ > findings.sarif
     """,
 )
@@ -42,6 +44,10 @@ from pinroute.diagnostics import Severity
     show_default=True,
     help="The least severity that makes the exit code 1.",
 )
+@click.option(
+    "--complete", is_flag=True,
+    help="The files hold all that the cluster holds: report what they name and lack.",
+)  # fmt: skip
 @click.option("--output-file", metavar="FILE", help="Write the report to a file.")
 def command(**parameters: Any) -> int:
     """Check specs."""

@@ -1,6 +1,7 @@
 """What `pinroute validate` does: check specs, say everything that is wrong, change nothing."""
 
 import sys
+from functools import partial
 
 from pinroute.checks.registry import check_virtual_services
 from pinroute.cli.exits import Misuse, Unwritable
@@ -20,6 +21,7 @@ def run(
     environment: str | None,
     output: str,
     fail_on: str,
+    complete: bool,
     output_file: str | None,
 ) -> int:
     """Check specs; the parameters are those of the command."""
@@ -27,7 +29,9 @@ def run(
     overlay = read_source(environment, found) if environment is not None else None
     try:
         compilation = compile_specs(
-            sources, environment=overlay, check_others=check_virtual_services
+            sources,
+            environment=overlay,
+            check_others=partial(check_virtual_services, complete=complete),
         )
     except NotOneEnvironment as error:
         raise Misuse(f"--env: {error}") from None

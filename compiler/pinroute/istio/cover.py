@@ -8,8 +8,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from pinroute.istio.read import MAP_FIELDS, PLACE_FIELDS, STRING_FIELDS, Fields, MatchItem
+from pinroute.istio.read import MAP_FIELDS, PLACE_FIELDS, STRING_FIELDS, MatchItem
 from pinroute.istio.regex import full_match, regex_problem
+from pinroute.istio.resource import Fields
 
 _ANYTHING = frozenset({"(?s).*", "[\\s\\S]*", ".*", "(.*)"})
 
@@ -104,15 +105,18 @@ def dead_items(items: Sequence[MatchItem]) -> Iterator[Dead]:
 
 def takes_everything(item: MatchItem) -> bool:
     """Tell whether istiod takes an item for a catch-all everywhere, and drops what follows it."""
+    # At another port or gateway the item is not there at all.
+    return is_catch_all(item) and not any(item.residual.get(name) for name in PLACE_FIELDS)
+
+
+def is_catch_all(item: MatchItem) -> bool:
+    """Tell whether istiod takes an item for a catch-all where it is there."""
     if item.value is not None:
         return False
-    residual = dict(item.residual)
-    uri = residual.pop("uri", None)
+    uri = item.residual.get("uri")
     if isinstance(uri, dict) and uri and uri not in ({"prefix": "/"}, {"regex": ".*"}):
         return False
-    # At another port or gateway the item is not there at all.
-    conditions = (*MAP_FIELDS, *STRING_FIELDS[1:], *PLACE_FIELDS)
-    return not any(residual.get(name) for name in conditions)
+    return not any(item.residual.get(name) for name in (*MAP_FIELDS, *STRING_FIELDS[1:]))
 
 
 def _follows(narrow: Fields, wide: Fields) -> bool:
@@ -142,7 +146,23 @@ def _follows(narrow: Fields, wide: Fields) -> bool:
             ways = (condition, given) if name == "withoutHeaders" else (given, condition)
             if not _implies(*ways):
                 return False
-    return all(not wide.get(name) or wide.get(name) == narrow.get(name) for name in PLACE_FIELDS)
+    return _there(narrow, wide)
+
+
+def _there(narrow: Fields, wide: Fields) -> bool:
+    """Tell whether `wide` is there at every listener where `narrow` is."""
+    if wide.get("port") and wide["port"] != narrow.get("port"):
+        return False
+    gateways = narrow.get("gateways") or ()
+    if wide.get("gateways"):
+        return bool(gateways) and set(gateways) <= set(wide["gateways"])
+    labels, namespace = wide.get("sourceLabels") or {}, wide.get("sourceNamespace")
+    if gateways:
+        return not labels and not namespace  # beside gateways istiod does not look at the source
+    given = narrow.get("sourceLabels") or {}
+    return namespace in (None, "", narrow.get("sourceNamespace")) and all(
+        given.get(name) == value for name, value in labels.items()
+    )
 
 
 def _folded(match: Fields) -> Fields:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from pinroute.istio.read import Fields, MatchItem, ReadRule
+from pinroute.istio.read import MatchItem, ReadRule
 from pinroute.istio.regex import full_match
+from pinroute.istio.resource import Fields
 
 Lines = Mapping[str, Sequence[str]]
 
@@ -18,6 +19,8 @@ class Call(NamedTuple):
     """A request at one listener: header names in lower case, each with its lines in order.
 
     `gateway` is namespace/name of the Gateway, or `mesh`; `port` that of the listener.
+    `namespace` and `labels` are those of the pods that route: the gateway's, or the
+    client's.
     """
 
     host: str
@@ -27,26 +30,24 @@ class Call(NamedTuple):
     headers: Lines = MappingProxyType({})
     gateway: str = "mesh"
     port: int = 80
+    namespace: str = ""
+    labels: Mapping[str, str] = MappingProxyType({})
 
 
-def taker(
-    rules: Iterable[ReadRule], call: Call, *, namespace: str = "default", joined: bool = False
-) -> MatchItem | None:
+def taker(rules: Iterable[ReadRule], call: Call, *, joined: bool = False) -> MatchItem | None:
     """Return the first item that takes a request, None if it is answered with 404."""
     for rule in rules:
         for item in rule.items:
-            if takes(item, call, namespace=namespace, joined=joined):
+            if takes(item, call, joined=joined):
                 return item
     return None
 
 
-def takes(
-    item: MatchItem, call: Call, *, namespace: str = "default", joined: bool = False
-) -> bool:
+def takes(item: MatchItem, call: Call, *, joined: bool = False) -> bool:
     """Tell whether an item takes a request."""
-    match = item.residual
-    if not _at(match, call, namespace):
+    if not there(item, call):
         return False
+    match = item.residual
     if item.value is not None and not _held(_lines(call, item.header), item.value, joined):
         return False
     path, _, query = call.path.partition("?")
@@ -71,13 +72,19 @@ def takes(
     )
 
 
-def _at(match: Fields, call: Call, namespace: str) -> bool:
+def there(item: MatchItem, call: Call) -> bool:
     """Tell whether an item is there at all for a listener: istiod leaves it out otherwise."""
+    match = item.residual
     if match.get("port") and match["port"] != call.port:
         return False
-    gateways = match.get("gateways") or ()
-    named = {name if "/" in name or name == "mesh" else f"{namespace}/{name}" for name in gateways}
-    return not named or call.gateway in named
+    if match.get("gateways"):
+        # With gateways, istiod does not look at the source.
+        return call.gateway in match["gateways"]
+    labels = match.get("sourceLabels") or {}
+    namespace = match.get("sourceNamespace")
+    return (not namespace or namespace == call.namespace) and all(
+        call.labels.get(name) == value for name, value in labels.items()
+    )
 
 
 def _map(match: Fields, field: str) -> list[tuple[str, Fields]]:

@@ -6,12 +6,10 @@ out behind a catch-all is found by looking at the list.
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pinroute.diagnostics import Path
-
-Fields = Mapping[str, Any]
+from pinroute.istio.resource import Fields, as_list, as_mapping, gateway_key, namespace_of
 
 STRING_FIELDS = ("uri", "scheme", "method", "authority")
 MAP_FIELDS = ("headers", "withoutHeaders", "queryParams")
@@ -21,9 +19,9 @@ PLACE_FIELDS = ("port", "gateways", "sourceLabels", "sourceNamespace")
 
 
 class MatchItem(NamedTuple):
-    """One alternative of one rule. `path` leads to it in the document of the VirtualService.
+    """One alternative of one rule. `path` leads to it in the document of its VirtualService.
 
-    `residual` is the match without the one on `header`, the header that is looked at;
+    `service` is the place of that VirtualService among those that were read. `residual` is the match without the one on `header`, the header that is looked at;
     `value` is that one: a StringMatch, `{}` for presence, None where there is none.
     """
 
@@ -34,16 +32,18 @@ class MatchItem(NamedTuple):
     residual: Fields
     header: str
     value: Fields | None
+    service: int = 0
 
 
 class ReadRule(NamedTuple):
-    """One `http` entry: its fields, and its items."""
+    """One `http` entry: its fields, and its items; `service` as for these."""
 
     number: int
     name: str
     fields: Fields
     path: Path
     items: tuple[MatchItem, ...]
+    service: int = 0
 
     @property
     def label(self) -> str:
@@ -51,50 +51,61 @@ class ReadRule(NamedTuple):
         return repr(self.name) if self.name else f"#{self.number}"
 
 
-def read_rules(service: Fields, header: str | None = None) -> list[ReadRule]:
-    """Return the rules of a VirtualService; `header` is looked at, by default the busiest one."""
-    entries = _list(_mapping(service.get("spec")).get("http"))
+def read_rules(service: Fields, header: str | None = None, *, number: int = 0) -> list[ReadRule]:
+    """Return the rules of a VirtualService; `header` is looked at, by default the busiest one.
+
+    `number` is the place of the VirtualService among those that are read.
+    """
+    entries = as_list(as_mapping(service.get("spec")).get("http"))
     key = (header or busiest_header(service) or "").lower()
+    namespace = namespace_of(service)
     rules: list[ReadRule] = []
-    for number, entry in enumerate(entries):
-        fields = _mapping(entry)
-        path: Path = ("spec", "http", number)
+    for place, entry in enumerate(entries):
+        fields = as_mapping(entry)
+        path: Path = ("spec", "http", place)
         name = str(fields.get("name") or "")
-        matches = _list(fields.get("match"))
+        matches = as_list(fields.get("match"))
         if matches:
             items = tuple(
-                _item(number, index, _mapping(match), (*path, "match", index), key)
+                read_item(place, index, as_mapping(match), (*path, "match", index), key, namespace)
                 for index, match in enumerate(matches)
             )
         else:
-            items = (_item(number, 0, {}, path, key),)
-        rules.append(ReadRule(number, name, fields, path, items))
+            items = (read_item(place, 0, {}, path, key, namespace),)
+        if number:
+            items = tuple(item._replace(service=number) for item in items)
+        rules.append(ReadRule(place, name, fields, path, items, number))
     return rules
 
 
 def busiest_header(service: Fields) -> str | None:
     """Return the header that most match items look at by prefix or exact value."""
     found: Counter[str] = Counter()
-    for entry in _list(_mapping(service.get("spec")).get("http")):
-        for match in _list(_mapping(entry).get("match")):
-            for name, value in _mapping(_mapping(match).get("headers")).items():
+    for entry in as_list(as_mapping(service.get("spec")).get("http")):
+        for match in as_list(as_mapping(entry).get("match")):
+            for name, value in as_mapping(as_mapping(match).get("headers")).items():
                 if isinstance(value, dict) and ("prefix" in value or "exact" in value):
                     found[str(name).lower()] += 1
     return found.most_common(1)[0][0] if found else None
 
 
-def _item(rule: int, index: int, match: Fields, path: Path, header: str) -> MatchItem:
+def read_item(
+    rule: int, index: int, match: Fields, path: Path, header: str, namespace: str
+) -> MatchItem:
+    """Return one match; `namespace` is that of the VirtualService, where Gateways are named."""
     residual = {
         name: value
         for name, value in match.items()
         if name not in ("name", "statPrefix") and isinstance(value, _TYPES.get(name, object))
     }
-    headers = {str(name): value for name, value in _mapping(match.get("headers")).items()}
+    if "gateways" in residual:
+        residual["gateways"] = [gateway_key(str(name), namespace) for name in match["gateways"]]
+    headers = {str(name): value for name, value in as_mapping(match.get("headers")).items()}
     own = [name for name in headers if name.lower() == header]
     value: Fields | None = None
     # Two spellings of one header are two conditions: both stay where they are.
     if len(own) == 1 and isinstance(headers[own[0]], dict):
-        value = _mapping(headers.pop(own[0]))
+        value = as_mapping(headers.pop(own[0]))
     if headers:
         # Names have no case; but two spellings are two conditions, and both have to hold.
         folded = {name.lower(): found for name, found in headers.items()}
@@ -102,11 +113,3 @@ def _item(rule: int, index: int, match: Fields, path: Path, header: str) -> Matc
     else:
         residual.pop("headers", None)
     return MatchItem(rule, index, str(match.get("name") or ""), path, residual, header, value)
-
-
-def _mapping(value: object) -> Fields:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[object]:
-    return value if isinstance(value, list) else []

@@ -1,0 +1,178 @@
+"""What a VirtualService names: gateways, delegates, hosts, subsets, ports, and who sees it.
+
+A file says that something is there, seldom that it is not: what is named and not among
+the files counts as missing only where they are said to be complete.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from pinroute.checks.resources import Resource, Resources
+from pinroute.checks.target import Target
+from pinroute.diagnostics import Diagnostic, Path, diagnose
+from pinroute.diagnostics.nearest import did_you_mean
+from pinroute.istio.delegation import delegate_key, delegates_of
+from pinroute.istio.resource import (
+    EVERYWHERE,
+    MESH,
+    VirtualService,
+    as_list,
+    as_mapping,
+    full_host,
+)
+from pinroute.istio.virtualhost import covers, narrower_host
+
+_CLAIM = "@request.auth.claims"
+
+
+def missing(resources: Resources) -> Iterator[Diagnostic]:
+    """Find gateways, delegates, hosts and token issuers that nothing declares."""
+    if not resources.complete:
+        return
+    delegates = delegates_of(resources.virtual_services)
+    for target, service in zip(resources.targets, resources.virtual_services, strict=True):
+        for index, gateway in enumerate(service.gateways):
+            if gateway != MESH and gateway not in resources.gateways:
+                path: Path = ("spec", "gateways", index)
+                yield _missing(target, path, gateway, "Gateway {}", resources.gateways)
+        for rule in target.rules:
+            if isinstance(rule.fields.get("delegate"), dict):
+                key = delegate_key(service, rule)
+                if key not in delegates:
+                    path = (*rule.path, "delegate")
+                    yield _missing(target, path, key, "delegate {}", delegates)
+        for path, destination in _destinations(target):
+            host = full_host(str(destination.get("host") or ""), service.namespace).lower()
+            if not any(covers(known, host) for known in resources.hosts):
+                inner = (*path, "host")
+                yield _missing(target, inner, host, "Service or ServiceEntry {}", resources.hosts)
+        if not resources.request_authentications:
+            for path, _, _ in target.strings:
+                if str(path[-1]).startswith(_CLAIM):
+                    name = str(path[-1])
+                    what = "RequestAuthentication, which claims such as {} need"
+                    yield _missing(target, path, name, what, {})
+
+
+def _missing(
+    target: Target, path: Path, name: str, what: str, known: Mapping[str, object]
+) -> Diagnostic:
+    """Return the finding; `what` has a place for the name."""
+    hint = did_you_mean(name, tuple(known)) if known else None
+    where = target.document.span(path)
+    return diagnose("PIN322", where, path, hint=hint, what=what.format(repr(name)))
+
+
+def subsets(resources: Resources) -> Iterator[Diagnostic]:
+    """Find subsets that the DestinationRules of their host do not declare."""
+    declared: defaultdict[str, set[str]] = defaultdict(set)
+    for rule in resources.destination_rules:
+        namespace = rule.key.partition("/")[0]
+        host = full_host(str(rule.spec.get("host") or ""), namespace).lower()
+        declared[host] |= {
+            str(as_mapping(item).get("name")) for item in as_list(rule.spec.get("subsets"))
+        }
+    for target, service in zip(resources.targets, resources.virtual_services, strict=True):
+        for path, destination in _destinations(target):
+            subset = destination.get("subset")
+            host = full_host(str(destination.get("host") or ""), service.namespace).lower()
+            if not subset or (host not in declared and not resources.complete):
+                continue
+            if subset not in declared[host]:
+                inner = (*path, "subset")
+                known = dict.fromkeys(declared[host])
+                yield _missing(target, inner, str(subset), f"subset {{}} of {host}", known)
+
+
+def ports(resources: Resources) -> Iterator[Diagnostic]:
+    """Find destinations without a port where the Service has several."""
+    for target, service in zip(resources.targets, resources.virtual_services, strict=True):
+        for path, destination in _destinations(target):
+            host = full_host(str(destination.get("host") or ""), service.namespace).lower()
+            found = resources.hosts.get(host)
+            numbers = _ports(found) if found is not None else []
+            port = as_mapping(destination.get("port")).get("number")
+            if port is None and len(numbers) > 1:
+                listed = ", ".join(str(number) for number in numbers)
+                yield diagnose("PIN329", target.document.span(path), path, host=host, ports=listed)
+            elif numbers and port is not None and port not in numbers:
+                inner = (*path, "port", "number")
+                known = {str(number): None for number in numbers}
+                yield _missing(target, inner, str(port), f"port {{}} of {host}", known)
+
+
+def _ports(service: Resource) -> list[int]:
+    numbers = (as_mapping(port).get("port") for port in as_list(service.spec.get("ports")))
+    found = [number for number in numbers if isinstance(number, int)]
+    numbers = (as_mapping(port).get("number") for port in as_list(service.spec.get("ports")))
+    return found or [number for number in numbers if isinstance(number, int)]
+
+
+def unserved_hosts(resources: Resources) -> Iterator[Diagnostic]:
+    """Find hosts that none of the servers of a Gateway listens for."""
+    for target, service in zip(resources.targets, resources.virtual_services, strict=True):
+        for gateway in service.gateways:
+            found = resources.gateways.get(gateway)
+            if found is None:
+                continue
+            served = _server_hosts(found, service)
+            for index, host in enumerate(service.hosts):
+                if not any(narrower_host(one, host) for one in served):
+                    path: Path = ("spec", "hosts", index)
+                    yield diagnose(
+                        "PIN323",
+                        target.document.span(path),
+                        path,
+                        host=host,
+                        gateway=gateway,
+                        served=", ".join(served)
+                        or f"nothing that namespace {service.namespace} may claim",
+                    )
+
+
+def _server_hosts(gateway: Resource, service: VirtualService) -> list[str]:
+    """Return the hosts of a Gateway's servers that a VirtualService of a namespace may claim."""
+    own = gateway.key.partition("/")[0]
+    found: list[str] = []
+    for server in as_list(gateway.spec.get("servers")):
+        for host in as_list(as_mapping(server).get("hosts")):
+            namespace, slash, name = str(host).rpartition("/")
+            if (
+                not slash
+                or namespace in (EVERYWHERE, service.namespace)
+                or (namespace == "." and own == service.namespace)
+            ):
+                found.append(name.lower())
+    return found
+
+
+def visibility(resources: Resources) -> Iterator[Diagnostic]:
+    """Find VirtualServices of a gateway that its pods may not be allowed to see."""
+    for target, service in zip(resources.targets, resources.virtual_services, strict=True):
+        for gateway in service.gateways if service.hosts else ():
+            namespace = gateway.partition("/")[0]
+            if gateway != MESH and not service.seen_in(namespace):
+                path = ("spec", "exportTo")
+                yield diagnose(
+                    "PIN324",
+                    target.document.span(path, key=True),
+                    path,
+                    gateway=gateway,
+                    namespaces=", ".join(sorted(service.exported_to)),
+                )
+
+
+def _destinations(target: Target) -> Iterator[tuple[Path, Mapping[str, object]]]:
+    """Yield every destination of a VirtualService, mirrors too, with its path."""
+    for rule in target.rules:
+        for index, route in enumerate(as_list(rule.fields.get("route"))):
+            destination = as_mapping(as_mapping(route).get("destination"))
+            if destination.get("host"):
+                yield (*rule.path, "route", index, "destination"), destination
+        mirror = as_mapping(rule.fields.get("mirror"))
+        if mirror.get("host"):
+            yield (*rule.path, "mirror"), mirror
+        for index, entry in enumerate(as_list(rule.fields.get("mirrors"))):
+            destination = as_mapping(as_mapping(entry).get("destination"))
+            if destination.get("host"):
+                yield (*rule.path, "mirrors", index, "destination"), destination
