@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 import yaml
 
-from pinroute.checks.registry import check_virtual_service
+from pinroute.checks.registry import check_virtual_services
 from pinroute.diagnostics import Diagnostic, Severity
 from pinroute.istio.definition import Schema, spec_schema
 from pinroute.spec.parse import parse
@@ -183,7 +183,7 @@ def cases(cluster: "Cluster") -> list[Case]:
         assert not broken, (SEED, text)
         errors = [
             finding
-            for finding in check_virtual_service(documents[0])
+            for finding in check_virtual_services(documents)
             if finding.severity is Severity.ERROR
         ]
         found.append(Case(text, client[name] == server[name] == TAKEN, errors))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conformance.faults import BLIND, FAULTS, FINE, HARM, Fault
-from pinroute.checks.registry import check_virtual_service
+from pinroute.checks.registry import check_virtual_services
 from pinroute.diagnostics import Severity
 from pinroute.spec.parse import parse
 
@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "virtualservices.md"
 
 def _codes(text: str) -> set[str]:
     documents, broken = parse("vs.yaml", text)
-    found = broken or check_virtual_service(documents[0])
+    found = broken or check_virtual_services(documents)
     return {finding.code for finding in found if finding.severity is Severity.ERROR}
 
 
@@ -32,7 +32,7 @@ def test_we_say_what_the_table_says(fault: Fault) -> None:
 def test_every_finding_says_where_and_what_to_do() -> None:
     for fault in FAULTS:
         documents, broken = parse("vs.yaml", fault.named("fault"))
-        for finding in broken or check_virtual_service(documents[0]):
+        for finding in broken or check_virtual_services(documents):
             assert finding.span.line > 0
             assert finding.hint or finding.code == "PIN310", (fault.about, finding)
 
