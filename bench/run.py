@@ -3,8 +3,9 @@
     make bench                      # or: python bench/run.py [start] [many] [tables] [lookup] [services] [impacts]
 
 istioctl is the one that ISTIOCTL names, that of the PATH, or else that of the tests' cache,
-which is built if need be. Machines are shared and noisy, so everything is a median, and commands that are compared
-run in turns in the same minute. Nothing here is a test: no figure fails a build.
+which is built if need be. Machines are shared and noisy, so everything is a median, and
+commands that are compared run in turns in the same minute. Nothing here is a test: no figure
+fails a build.
 """
 
 import argparse

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
-from pinroute.diagnostics.ignores import without_ignored
 from pinroute.istio.admission import check_admission
 from pinroute.istio.emit import match_items
 from pinroute.istio.limits import MAX_CLIENT_APPLY_BYTES, MAX_ITEMS, MAX_OBJECT_BYTES
@@ -18,6 +17,7 @@ from pinroute.manifest.bundle import Rendered, files, header, render
 from pinroute.manifest.objects import digest
 from pinroute.platforms.backends import check_backends
 from pinroute.platforms.companions import companions
+from pinroute.policy.standing import Policy, judge, stopped
 from pinroute.spec.load import load as load_file
 from pinroute.spec.meaning import Spec, check_meaning, not_built, stage_names
 from pinroute.spec.model import Body, VersionName
@@ -30,8 +30,9 @@ from pinroute.stages.stage import Stage, build_stage, stage_order
 Read = Callable[[str], bytes]
 CheckOthers = Callable[[Sequence[Document], Sequence[Spec]], list[Diagnostic]]
 
-# What is known of a stage only after it was rendered.
+# What is known of a stage only after it was rendered, and what depends on the other files.
 _OF_A_STAGE = frozenset({"PIN236", "PIN237"})
+_OF_OTHERS = frozenset({"PIN235", *(f"PIN{number}" for number in range(317, 330))})
 
 
 class Source(NamedTuple):
@@ -84,11 +85,16 @@ class Specs(NamedTuple):
 
 
 class Compilation(NamedTuple):
-    """The result of a run; `experiments` is empty if some finding is an error."""
+    """The result of a run; `experiments` is empty if some finding is an error.
+
+    `hidden` are the findings of the baseline, `documents` those that were read of any kind.
+    """
 
     experiments: tuple[Compiled, ...]
     diagnostics: tuple[Diagnostic, ...]
     others: tuple[Document, ...] = ()
+    hidden: tuple[Diagnostic, ...] = ()
+    documents: tuple[Document, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -106,25 +112,34 @@ def load(
     `check_others` looks at the documents of other kinds, which are left alone without it,
     and at the specs beside them.
     """
-    specs, texts = _load(sources, environment, check_others)
-    return specs._replace(diagnostics=_standing(specs.diagnostics, texts, _OF_A_STAGE))
+    specs, texts, documents = _load(sources, environment, check_others)
+    sure = _sure(all_stages=False, others=check_others is not None)
+    standing, _ = judge(specs.diagnostics, texts, documents, Policy(), sure)
+    return specs._replace(diagnostics=standing)
 
 
 def _load(
     sources: Iterable[Source], environment: Source | None, check_others: CheckOthers | None
-) -> tuple[Specs, Mapping[str, str]]:
-    """Return what was read with every finding, also ignored ones, and the texts by file."""
+) -> tuple[Specs, Mapping[str, str], Sequence[Document]]:
+    """Return what was read with every finding, also ignored ones, texts by file, all documents."""
     found: list[Diagnostic] = []
     texts: dict[str, str] = {}
     overlay = _environment(environment, found) if environment is not None else None
     good: list[Checked] = []
     others: list[Document] = []
+    documents: list[Document] = []
     for source in sources:
         loaded = load_file(source.name, source.data)
         texts[source.name] = loaded.text
         found += loaded.diagnostics
         others += loaded.others
+        documents += [*(document for _, document in loaded.ours), *loaded.others]
         for kind, document in loaded.ours:
+            if kind == "Configuration":
+                from pinroute.policy.configuration import check_configuration
+
+                found += check_configuration(document)
+                continue
             if kind != "AffinityExperiment":
                 found += not_built(kind, document)
                 continue
@@ -142,7 +157,7 @@ def _load(
     found += _clashes(good)
     if check_others is not None:
         found += check_others(others, [checked.spec for checked in good])
-    return Specs(tuple(good), tuple(others), tuple(found)), texts
+    return Specs(tuple(good), tuple(others), tuple(found)), texts, documents
 
 
 def compile_specs(
@@ -152,16 +167,19 @@ def compile_specs(
     stage: str | None = None,
     all_stages: bool = False,
     check_others: CheckOthers | None = None,
+    policy: Policy | None = None,
 ) -> Compilation:
     """Compile every experiment of the sources.
 
     `stage` replaces the spec's own one; with `all_stages` every stage is rendered, not
-    the live one only.
+    the live one only. `policy` changes what findings weigh, and hides known ones.
     """
-    specs, texts = _load(sources, environment, check_others)
+    policy = policy or Policy()
+    specs, texts, documents = _load(sources, environment, check_others)
     found = list(specs.diagnostics)
+    found += [item for item in policy.diagnostics if item not in found]
     compiled: list[Compiled] = []
-    if not errors(found):
+    if not stopped(found):
         for checked in specs.experiments:
             experiment = checked.spec.experiment
             known = stage_names(experiment)
@@ -173,9 +191,15 @@ def compile_specs(
             rendered = tuple(render(experiment, item, checked.digest) for item in stages)
             found += _sizes(checked, rendered)
             compiled.append(Compiled(checked, live, stages, rendered))
-    failed = errors(found)
-    standing = _standing(found, texts, frozenset() if all_stages else _OF_A_STAGE)
-    return Compilation(() if failed else tuple(compiled), standing, specs.others)
+    sure = _sure(all_stages=all_stages, others=check_others is not None)
+    standing, hidden = judge(found, texts, documents, policy, sure)
+    return Compilation(
+        () if errors(standing) else tuple(compiled),
+        standing,
+        specs.others,
+        hidden,
+        tuple(documents),
+    )
 
 
 def _check_allocation(spec: Spec) -> list[Diagnostic]:
@@ -225,14 +249,15 @@ def _environment(source: Source, found: list[Diagnostic]) -> Mapping[str, Any] |
     return None
 
 
-def _standing(
-    found: Sequence[Diagnostic], texts: Mapping[str, str], unsure: frozenset[str]
-) -> tuple[Diagnostic, ...]:
-    """Return the findings that no comment ignores, in order."""
-    standing, complete = list(found), not errors(found)
-    for name, text in texts.items():
-        standing = without_ignored(name, text, standing, unused=complete, unsure=unsure)
-    return tuple(sorted(standing, key=lambda item: (item.span, item.code, item.message)))
+def _sure(*, all_stages: bool, others: bool) -> Callable[[str], bool]:
+    """Return what tells of a code whether a run looks for it everywhere."""
+
+    def sure(code: str) -> bool:
+        if code in _OF_OTHERS or (code in _OF_A_STAGE and not all_stages):
+            return False
+        return others or not code.startswith("PIN3")
+
+    return sure
 
 
 def _clashes(good: Sequence[Checked]) -> list[Diagnostic]:

@@ -14,7 +14,7 @@ import yaml
 if TYPE_CHECKING:
     from .conftest import Pages
 
-PAGES = ("user-hash.md", "gitops.md", "emergency.md")
+PAGES = ("user-hash.md", "gitops.md", "emergency.md", "verify.md", "configuration.md")
 
 Json = dict[str, Any]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from pinroute.compilation import Compiled, Source, compile_specs
-from pinroute.local.probes import SAMPLE, WHOLE
 from pinroute.local.server import Gateway
 from pinroute.local.trial import gateway_for, observe
+from pinroute.probes.everybody import SAMPLE, WHOLE
 from pinroute.spec.meaning import stage_names
 
 SAMPLES = Path(__file__).parents[2] / "samples"

@@ -128,3 +128,28 @@ def test_each_hook_finds_its_own_fault(repository: Path, environment: dict[str, 
     assert done.returncode == 1
     assert "formatted" in done.stdout
     assert _hooks(repository, environment).returncode == 0
+
+
+def test_the_configuration_of_the_repository_holds(
+    repository: Path, environment: dict[str, str]
+) -> None:
+    split = (ROOT / "samples/virtualservices/flagger-canary.yaml").read_text("utf-8")
+    (repository / "experiments" / "canary.yaml").write_text(split, "utf-8")
+    rule = "{codes: [PIN310], severity: error, reason: our users keep their version}"
+    configuration = repository / "pinroute.yaml"
+    configuration.write_text(
+        f"apiVersion: pinroute.dev/v1alpha1\nkind: Configuration\nseverities:\n- {rule}\n", "utf-8"
+    )
+    done = _hooks(repository, environment)
+    assert done.returncode == 1
+    assert "error[PIN310]" in done.stdout
+    with configuration.open("a", encoding="utf-8") as file:
+        file.write("baseline: known.json\n")
+    written = _run(
+        repository,
+        *(sys.executable, "-m", "pinroute", "validate", "experiments"),
+        *("--write-baseline", "known.json"),
+        environment=environment,
+    )
+    assert written.returncode == 0, written.stderr
+    assert _hooks(repository, environment).returncode == 0

@@ -21,7 +21,7 @@ from pinroute.cli import main
 from pinroute.diagnostics import Severity, rule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "golden"
@@ -105,6 +105,8 @@ class Invalid:
             shown = result.out if result.code == 0 else ""
             return Result(result.code, shown, result.out + result.err)
         recipe = json.loads(sample.read_text("utf-8"))
+        if "files" in recipe:
+            return self.with_files(sample, recipe["files"], recipe["command"])
         name = sample.name.removesuffix(RECIPE) + ".yaml"
         if not recipe.get("missing", False):
             lines = "".join(f"{line}\n" for line in recipe.get("before", ()))
@@ -114,6 +116,18 @@ class Invalid:
             return self.pinroute.run("compile", name, cwd=self.folder)
         finally:
             (self.folder / name).unlink(missing_ok=True)
+
+    def with_files(
+        self, sample: Path, files: Mapping[str, Sequence[str]], command: Sequence[str]
+    ) -> Result:
+        """Run a command in a folder with some files; its report stands where `compile` has it."""
+        folder = self.folder / sample.name.removesuffix(RECIPE)
+        for name, lines in files.items():
+            write_text(folder / name, "".join(f"{line}\n" for line in lines))
+        result = self.pinroute.run(*command, cwd=folder)
+        shutil.rmtree(folder)
+        shown = result.out if result.code == 0 else ""
+        return Result(result.code, shown, result.out + result.err)
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,8 @@ def commands() -> list[list[str]]:
 
 
 BROKEN = "samples/invalid/PIN201-overlapping-prefixes.yaml"
+CONFIGURED = "samples/configuration"
+KNOWN = "tests/golden/baseline.json"  # of its folder legacy/, and an entry that is left over
 USERS = ["1010101010", "1111100000", "10", "101x", ""]
 CLI: dict[str, list[str]] = {
     "help": ["--help"],
@@ -54,6 +56,14 @@ CLI: dict[str, list[str]] = {
     "validate-json": ["validate", BROKEN, "-o", "json"],
     "validate-github": ["validate", BROKEN, "-o", "github"],
     "validate-sarif": ["validate", BROKEN, "-o", "sarif"],
+    "validate-config": ["validate", "-R", CONFIGURED, "--config", f"{CONFIGURED}/pinroute.yaml"],
+    "validate-baseline": ["validate", "-R", CONFIGURED, "--baseline", KNOWN],
+    "validate-baseline-shown": [
+        *("validate", "-R", CONFIGURED, "--baseline", KNOWN, "--show-hidden")
+    ],
+    "validate-baseline-json": [
+        *("validate", "-R", CONFIGURED, "--baseline", KNOWN, "--show-hidden", "-o", "json")
+    ],
     "lookup-text": ["lookup", *USERS, "--absent", "-f", "samples/session-affinity.yaml"],
     "lookup-json": [
         *("lookup", *USERS, "--absent", "-f", "samples/session-affinity.yaml", "-o", "json")

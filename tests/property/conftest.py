@@ -156,10 +156,10 @@ def _full(schema: dict[str, Any]) -> Any:
 
 @pytest.fixture(scope="session")
 def documents() -> list[dict[str, Any]]:
-    """Documents of all three kinds: every sample, and one with every property there is."""
+    """Documents of all kinds: every sample, and one with every property there is."""
     found = [
         _full(json.loads((ROOT / "schemas" / f"{kind}.v1alpha1.schema.json").read_bytes()))
-        for kind in ("affinityexperiment", "environment", "metric")
+        for kind in ("affinityexperiment", "environment", "metric", "configuration")
     ]
     for path in sorted((ROOT / "samples").glob("*.yaml")):
         found += [item for item in yaml.safe_load_all(path.read_text("utf-8")) if item]

@@ -19,7 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pinroute.cli import main
-from pinroute.cli.report import FORMATS
+from pinroute.cli.formats import FORMATS, Report
 from pinroute.compilation import Compilation, Source, compile_specs
 from pinroute.diagnostics import Severity
 
@@ -131,8 +131,8 @@ def check(data: bytes) -> Compilation:
             assert all(isinstance(body, dict) for body in objects(text)), name
         for stage in compiled.rendered:
             json.dumps(stage.objects)
-    assert FORMATS["text"](result.diagnostics).count("\n") >= len(result.diagnostics)
-    assert FORMATS["github"](result.diagnostics).count("\n") == len(result.diagnostics)
+    assert FORMATS["text"](Report(result.diagnostics)).count("\n") >= len(result.diagnostics)
+    assert FORMATS["github"](Report(result.diagnostics)).count("\n") == len(result.diagnostics)
     return result
 
 

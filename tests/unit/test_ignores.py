@@ -2,7 +2,8 @@
 
 import pytest
 
-from pinroute.compilation import Source, compile_specs
+from pinroute.checks.registry import check_virtual_services
+from pinroute.compilation import CheckOthers, Source, compile_specs
 from pinroute.diagnostics import Diagnostic, Severity, Span, diagnose
 from pinroute.diagnostics.ignores import without_ignored
 
@@ -116,3 +117,23 @@ def test_in_a_spec(ignore: str, codes: set[str]) -> None:
     found = {item.code for item in result.diagnostics}
     assert found & {"PIN012", "PIN013", "PIN212", "PIN236"} == codes
     assert not result.failed
+
+
+OTHERS = """\
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: a, namespace: b}
+spec:
+  hosts: [a.example.com]
+  http: [{route: [{destination: {host: a}}]}] # pinroute: ignore[PIN309] the rest is not ours
+"""
+
+
+@pytest.mark.parametrize(("others", "unused"), [(None, False), (check_virtual_services, True)])
+def test_an_ignore_is_unused_only_where_its_code_is_looked_for(
+    others: CheckOthers | None, unused: bool
+) -> None:
+    text = SPEC.replace("user_hash", "hash").replace("{IGNORE}", "") + OTHERS
+    result = compile_specs([Source("spec.yaml", text.encode())], check_others=others)
+    assert [item.code for item in result.diagnostics] == ["PIN013"] * unused

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 
 from pinroute.checks.target import Target, is_null
 from pinroute.diagnostics import Diagnostic, Path, diagnose
+from pinroute.diagnostics.model import path_text
 from pinroute.diagnostics.nearest import did_you_mean
 from pinroute.istio.definition import Schema, spec_schema
 from pinroute.istio.limits import duration_problem
 from pinroute.istio.read import MAP_FIELDS, STRING_FIELDS
 from pinroute.spec.nodes import Document, Mapping, Node, Scalar, Sequence
 from pinroute.spec.scalars import misread, scalar_value
-from pinroute.spec.shape import EXPECTED, KIND_NAMES, field_name
+from pinroute.spec.shape import EXPECTED, KIND_NAMES
 
 TOP = ("apiVersion", "kind", "metadata", "spec", "status")
 HINT = "the API server refuses any other type"
@@ -79,7 +80,7 @@ class _Walk:
             self._say("PIN311", place, key=True, hint=hint, field=name)
         for name in schema.get("required", ()):
             if name not in node.entries:
-                self._say("PIN103", path, key=True, parent=field_name(path), field=name)
+                self._say("PIN103", path, key=True, parent=path_text(path), field=name)
         one = [name for name in schema.get("one", ()) if name in node.entries]
         if len(one) > 1:
             problem = f"{one[0]} and {one[1]} exclude each other"
@@ -107,19 +108,19 @@ class _Walk:
         allowed = schema.get("enum")
         if allowed is not None and text not in allowed:
             hint = did_you_mean(text, allowed)
-            self._say("PIN105", path, hint=hint, field=field_name(path), value=text)
+            self._say("PIN105", path, hint=hint, field=path_text(path), value=text)
         problem = duration_problem(text) if "duration" in schema else None
         if problem is not None:
             self._say("PIN315", path, value=text, problem=problem)
         if "base64" in schema and not _is_base64(text):
-            self._say("PIN106", path, hint="write base64", field=field_name(path), value=text)
+            self._say("PIN106", path, hint="write base64", field=path_text(path), value=text)
         return True
 
     def _range(self, value: float, schema: Schema, path: Path) -> None:
         least, most = schema.get("minimum", value), schema.get("maximum", value)
         if not least <= value <= most:
             bound = f"at least {least}" if value < least else f"at most {most}"
-            name = field_name(path)
+            name = path_text(path)
             self._say(
                 "PIN107", path, hint="write a number within", field=name, value=value, bound=bound
             )
@@ -134,7 +135,7 @@ class _Walk:
             self._say("PIN305", path, key=True, field=path[-1], becomes="no value")
             return
         expected, got = EXPECTED[schema["type"]], _got(node)
-        name = field_name(path)
+        name = path_text(path)
         self._say("PIN101", path, hint=HINT, field=name, expected=expected, got=got)
 
     def _say(

@@ -95,11 +95,12 @@ def forgeable_hash(resources: Resources) -> Iterator[Diagnostic]:
         header = busiest_header(target.service)
         if header is None or header.startswith((":", "@", "cookie")):
             continue
-        found: dict[_Version, Path] = {}
+        found: dict[tuple[_Version, ...], Path] = {}
         for rule in target.rules:
             kinds = {kind for item in rule.items for kind in item.value or ()}
-            for version in _served(rule, service.namespace) if "prefix" in kinds else ():
-                found.setdefault(version, rule.items[0].path)
+            if "prefix" in kinds:
+                versions = tuple(_served(rule, service.namespace))
+                found.setdefault(versions, rule.items[0].path)
         if len(found) > 1:
             path = next(iter(found.values()))
             yield diagnose("PIN328", target.document.span(path), path, header=header)

@@ -19,7 +19,7 @@ COMMANDS = {
     "stage": "Show or set the live stage of a spec.",
     "stick": "Turn the weighted split of a VirtualService into a sticky one.",
     "fmt": "Format specs; comments are kept.",
-    "verify": "Prove that a VirtualService does what a spec promises.",
+    "verify": "Prove that a VirtualService does what a spec promises, or ask a gateway.",
     "try": "Send every user hash through a real Envoy on this machine.",
     "explain": "Explain a finding or a field of the spec.",
     "schema": "Print a JSON Schema.",

@@ -7,7 +7,7 @@ import click
 from pinroute.cli.compiling import FOLDER, run
 from pinroute.cli.exits import epilog
 from pinroute.cli.group import SETTINGS
-from pinroute.cli.options import input_options
+from pinroute.cli.options import input_options, policy_options
 
 
 @click.command(
@@ -43,6 +43,7 @@ from pinroute.cli.options import input_options
 @click.option(
     "--write", "write_", is_flag=True, help=f"Write into -d, or into {FOLDER}/ beside each spec."
 )
+@policy_options
 def command(**parameters: Any) -> int:
     """Compile specs."""
     return run(**parameters)

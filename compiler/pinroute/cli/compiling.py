@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pinroute.cli.exits import Exit, Misuse, Unwritable
 from pinroute.cli.inputs import STDIN, read_source, read_sources
+from pinroute.cli.policy import other_than, read_policy
 from pinroute.cli.report import counts, exit_code, loud, text
 from pinroute.cli.terminal import colours, err, out
 from pinroute.compilation import (
@@ -19,6 +20,7 @@ from pinroute.compilation import (
 from pinroute.diagnostics import Diagnostic, Span, diagnose
 from pinroute.diagnostics.nearest import did_you_mean
 from pinroute.manifest.dump import dump_all
+from pinroute.spec.shape import errors
 
 FOLDER = "compiled"
 
@@ -34,6 +36,9 @@ def run(
     output: str,
     check: bool,
     write_: bool,
+    config: str | None,
+    isolated: bool,
+    baseline: str | None,
 ) -> int:
     """Compile specs; the parameters are those of the command."""
     to_folder = output_dir is not None or check or write_
@@ -43,9 +48,16 @@ def run(
         raise Misuse("-o json is for stdout; files are YAML")
     sources, unread = read_sources(files, filenames, recursive)
     overlay = read_source(environment, unread) if environment is not None else None
+    policy = read_policy([*sources, overlay], config=config, isolated=isolated, baseline=baseline)
+    if errors(policy.diagnostics):
+        return _refused(policy.diagnostics, Exit.USAGE)
     try:
         compilation = compile_specs(
-            sources, environment=overlay, stage=stage, all_stages=to_folder
+            other_than(sources, policy),
+            environment=overlay,
+            stage=stage,
+            all_stages=to_folder,
+            policy=policy,
         )
     except UnknownStage as error:
         raise Misuse(f"{error}: {did_you_mean(error.stage, error.known)}") from None
@@ -54,15 +66,20 @@ def run(
     found = sorted([*unread, *compilation.diagnostics])
     if not to_folder and not compilation.experiments and not exit_code(found):
         found.append(_nothing(compilation, [source.name for source in sources]))
-    err(text(loud(found), colours(sys.stderr)))
     code = exit_code(found)
     if code != Exit.OK:
-        err(f"nothing was compiled: {counts(found)}\n")
-        return code
+        return _refused(found, code)
+    err(text(loud(found), colours(sys.stderr)))
     if not to_folder:
         out(_stdout(compilation.experiments, output))
         return Exit.OK
     return _folder(_plan(compilation.experiments, output_dir), check)
+
+
+def _refused(found: Sequence[Diagnostic], code: Exit) -> Exit:
+    err(text(loud(found), colours(sys.stderr)))
+    err(f"nothing was compiled: {counts(found)}\n")
+    return code
 
 
 def _nothing(compilation: Compilation, names: Sequence[str]) -> Diagnostic:

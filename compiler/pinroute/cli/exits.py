@@ -34,7 +34,8 @@ class Unwritable(Exception):
     """A file that cannot be written; exits with USAGE."""
 
     def __init__(self, error: OSError, name: str):
-        super().__init__(f"cannot write {error.filename or name}: {error.strerror or error}")
+        place = error.filename2 or error.filename or name  # renaming names two files
+        super().__init__(f"cannot write {place}: {error.strerror or error}")
 
 
 def epilog() -> str:

@@ -26,3 +26,18 @@ def input_options(command: F) -> F:
     ):
         command = decorate(command)
     return command
+
+
+def policy_options(command: F) -> F:
+    """Add --config, --isolated and --baseline to a command."""
+    for decorate in (
+        click.option("--baseline", metavar="FILE", help="Hide the findings that this file knows."),
+        click.option("--isolated", is_flag=True, help="Read no configuration."),
+        click.option(
+            "--config",
+            metavar="FILE",
+            help="The configuration; else the next pinroute.yaml upwards.",
+        ),
+    ):
+        command = decorate(command)
+    return command

@@ -20,8 +20,21 @@ class Form(NamedTuple):
     defaults: Mapping[str, Any]
 
 
-_INPUT_FLAGS = {"-R": "recursive", "--recursive": "recursive"}
-_INPUT_VALUES = {"-f": "filenames", "--filename": "filenames", "--env": "environment"}
+_INPUT_FLAGS = {"-R": "recursive", "--recursive": "recursive", "--isolated": "isolated"}
+_INPUT_VALUES = {
+    "-f": "filenames",
+    "--filename": "filenames",
+    "--env": "environment",
+    "--config": "config",
+    "--baseline": "baseline",
+}
+_INPUT_DEFAULTS = {
+    "recursive": False,
+    "isolated": False,
+    "environment": None,
+    "config": None,
+    "baseline": None,
+}
 FORMS = {
     "compile": Form(
         "pinroute.cli.compiling",
@@ -36,10 +49,9 @@ FORMS = {
         },
         {"output": ("yaml", "json")},
         {
-            "recursive": False,
+            **_INPUT_DEFAULTS,
             "check": False,
             "write_": False,
-            "environment": None,
             "output_dir": None,
             "stage": None,
             "output": "yaml",
@@ -47,25 +59,27 @@ FORMS = {
     ),
     "validate": Form(
         "pinroute.cli.validating",
-        {**_INPUT_FLAGS, "--complete": "complete"},
+        {**_INPUT_FLAGS, "--complete": "complete", "--show-hidden": "show_hidden"},
         {
             **_INPUT_VALUES,
             "-o": "output",
             "--output": "output",
             "--fail-on": "fail_on",
             "--output-file": "output_file",
+            "--write-baseline": "write_baseline",
         },
         {
             "output": ("text", "json", "github", "sarif"),
             "fail_on": ("error", "warning", "note"),
         },
         {
-            "recursive": False,
+            **_INPUT_DEFAULTS,
             "complete": False,
-            "environment": None,
             "output": "text",
             "fail_on": "error",
             "output_file": None,
+            "write_baseline": None,
+            "show_hidden": False,
         },
     ),
 }

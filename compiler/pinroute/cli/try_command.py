@@ -71,9 +71,9 @@ def _try(
 ) -> int:
     from pinroute.istio.envoy import Untranslatable
     from pinroute.local.binary import EnvoyError, envoy_binary, envoy_version
-    from pinroute.local.probes import untried
     from pinroute.local.summary import Summary
     from pinroute.local.trial import gateway_for, observe
+    from pinroute.probes.everybody import untried
 
     named = {_identity(compiled): compiled for compiled in experiments}
     summary = Summary()
@@ -85,7 +85,8 @@ def _try(
                 summary.add(label, observe(compiled, gateway.port(name), users, joined=joined))
                 for route in untried(compiled):
                     click.echo(
-                        f"not tried: route {route!r} of {name}, which matches by regex", err=True
+                        f"not tried: route {route!r} of {name}: no request is known that it would take",
+                        err=True,
                     )
     except EnvoyError as error:
         click.echo(f"pinroute: {error}", err=True)

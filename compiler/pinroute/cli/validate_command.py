@@ -5,9 +5,9 @@ from typing import Any
 import click
 
 from pinroute.cli.exits import epilog
+from pinroute.cli.formats import FORMATS
 from pinroute.cli.group import SETTINGS
-from pinroute.cli.options import input_options
-from pinroute.cli.report import FORMATS
+from pinroute.cli.options import input_options, policy_options
 from pinroute.cli.validating import run
 from pinroute.diagnostics import Severity
 
@@ -27,6 +27,8 @@ from pinroute.diagnostics import Severity
       pinroute validate -R experiments/ --fail-on warning
       kubectl get vs,gw,dr,svc -A -o yaml | pinroute validate --complete -
       pinroute validate -o sarif experiments/ > findings.sarif
+      pinroute validate -R . --write-baseline pinroute-baseline.json
+      pinroute validate -R . --baseline pinroute-baseline.json
     """,
 )
 @input_options
@@ -49,6 +51,13 @@ from pinroute.diagnostics import Severity
     help="The files hold all that the cluster holds: report what they name and lack.",
 )  # fmt: skip
 @click.option("--output-file", metavar="FILE", help="Write the report to a file.")
+@policy_options
+@click.option(
+    "--write-baseline", metavar="FILE", help="Write the present findings to a file, as known."
+)
+@click.option(
+    "--show-hidden", is_flag=True, help="Report the findings of the baseline too, marked."
+)
 def command(**parameters: Any) -> int:
     """Check specs."""
     return run(**parameters)

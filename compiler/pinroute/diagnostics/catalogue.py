@@ -43,6 +43,14 @@ def rule(code: str) -> Rule:
     )
 
 
+def is_fixed(code: str) -> bool:
+    """Tell whether findings of a code stop the compiler: none can be lowered or hidden.
+
+    Errors of VirtualServices that pinroute did not write (PIN3xx) stop nothing.
+    """
+    return rule(code).severity is Severity.ERROR and not code.startswith("PIN3")
+
+
 def diagnose(
     code: str,
     span: Span,

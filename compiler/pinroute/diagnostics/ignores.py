@@ -1,14 +1,15 @@
 """Ignores with reasons: `# pinroute: ignore[PIN212] the proxy allows underscores`.
 
 A comment covers its own line, or the next line when it stands alone. Errors cannot be
-ignored: what they stand for cannot be compiled. An ignore without a reason, and one
-that ignores nothing, are findings of their own.
+ignored: what they stand for cannot be compiled; what is an error only because the user's
+configuration says so can. An ignore without a reason, and one that ignores nothing, are
+findings of their own.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from pinroute.diagnostics.catalogue import diagnose
+from pinroute.diagnostics.catalogue import diagnose, rule
 from pinroute.diagnostics.model import Diagnostic, Severity, Span
 
 _MARK = "pinroute: ignore["
@@ -17,19 +18,23 @@ _COMMENT = re.compile(
 )
 
 
+def _is_error(item: Diagnostic) -> bool:
+    return item.severity is Severity.ERROR and rule(item.code).severity is Severity.ERROR
+
+
 def without_ignored(
     file: str,
     text: str,
     found: Sequence[Diagnostic],
     *,
     unused: bool = True,
-    unsure: frozenset[str] = frozenset(),
+    sure: Callable[[str], bool] = bool,
 ) -> list[Diagnostic]:
     """Return the findings that stand, and what is wrong with the ignores themselves.
 
     `unused=False` keeps silent about ignores that ignored nothing: for a run that
-    stopped before every check was made. `unsure` are codes that this run does not look
-    for everywhere.
+    stopped before every check was made. `sure` tells of a code whether this run has
+    looked for it everywhere.
     """
     if _MARK not in text:
         return list(found)
@@ -53,9 +58,9 @@ def without_ignored(
                 if item.code != code
                 or item.span.file != file
                 or item.span.line != covered
-                or item.severity is Severity.ERROR
+                or _is_error(item)
             ]
-            if len(kept) == len(standing) and unused and code not in unsure:
+            if len(kept) == len(standing) and unused and sure(code):
                 complaints.append(diagnose("PIN013", span, code=code))
             standing = kept
     return standing + complaints

@@ -68,3 +68,9 @@ class Diagnostic(NamedTuple):
     hint: str = ""
     path: Path = ()
     related: tuple[Related, ...] = ()
+
+
+def path_text(path: Path) -> str:
+    """Return a path as people write it: spec.groups[1].prefixes[0]."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return "".join(steps).lstrip(".")

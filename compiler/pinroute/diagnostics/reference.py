@@ -31,6 +31,7 @@ experiment.yaml:13:45: note: '1' of group 'a' is claimed here
 
 A warning that is known and wanted is ignored with a comment in its line or in the line above, and
 with a reason: `# pinroute: ignore[PIN212] our gateway allows underscores`. Errors cannot be ignored.
+[Configuration](configuration.md) has severities for paths, and a baseline of known findings.
 """
 
 

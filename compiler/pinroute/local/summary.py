@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pinroute.local.probes import Expected
 from pinroute.local.trial import Observation
 
 
@@ -38,9 +37,9 @@ class Summary:
         for observation in observations:
             probe = observation.probe
             who = f"{label}: {probe.who}" if label else probe.who
-            expected = _name(probe.expected)
+            expected = probe.expected.name
             row = self._rows.setdefault((who, expected), Row(who, expected))
-            seen = _name(observation.seen)
+            seen = observation.seen.name
             row.requests += 1
             row.met[seen] = row.met.get(seen, 0) + 1
             self.requests += 1
@@ -75,7 +74,3 @@ class Summary:
                 for row in self.rows()
             ],
         }
-
-
-def _name(what: Expected) -> str:
-    return what.version if what.version is not None else what.cluster.rsplit("|", 1)[-1]

@@ -14,9 +14,10 @@ from pinroute.local.backend import Backends
 from pinroute.local.bootstrap import Listener
 from pinroute.local.client import Client, Request, Response
 from pinroute.local.jwt import JwtProvider, token
-from pinroute.local.probes import Expected, Probe, probes
 from pinroute.local.server import Gateway, running
 from pinroute.manifest.dump import dump
+from pinroute.probes.everybody import probes
+from pinroute.probes.probe import Expected, Probe
 from pinroute.spec.model import HashSource
 
 ISSUER = JwtProvider(
@@ -66,7 +67,11 @@ def observe(
     compiled: Compiled, port: int, users: Sequence[str], *, joined: bool = False
 ) -> list[Observation]:
     """Send every probe of an experiment to a listener and note what it met."""
-    asked = list(probes(compiled, users, joined=joined))
+    return send(compiled, port, list(probes(compiled, users, joined=joined)))
+
+
+def send(compiled: Compiled, port: int, asked: Sequence[Probe]) -> list[Observation]:
+    """Send requests to a listener and note what they met."""
     experiment = compiled.checked.spec.experiment
     source, header = experiment.user_hash.source, experiment.output.version_header
     with Client(port) as client:
@@ -81,7 +86,8 @@ def _request(probe: Probe, source: HashSource) -> Request:
     wanted = probe.request
     headers = list(wanted.headers.items())
     if source.kind == "header":
-        headers += [(source.name, value) for value in probe.values]
+        name = source.name.upper() if probe.upper else source.name
+        headers += [(name, value) for value in probe.values]
     elif probe.values:
         claims: dict[str, object] = {}
         inner = claims

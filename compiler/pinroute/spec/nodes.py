@@ -23,6 +23,10 @@ def _place(mark: Mark | YamlMark) -> Mark:
     return mark if isinstance(mark, tuple) else (mark.line, mark.column)
 
 
+# The tag of a plain scalar in a language in which texts always have quotes.
+TYPED = "typed"
+
+
 class Scalar:
     """A scalar: its text, and whether it was written plain (without quotes)."""
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pinroute.spec.schema import GROUP, KINDS, Schema, kind_schema
+from pinroute.spec.schema import GROUP, RESOURCES, Schema, kind_schema
 
 VERSION = "v1alpha1"
 # Keywords that OpenAPI v2, and so kustomize, does not know.
@@ -12,7 +12,7 @@ _DROPPED = frozenset({"$schema", "$id", "examples"})
 def kustomize_openapi() -> Schema:
     """Return a document for kustomize's `openapi: {path: …}` field."""
     definitions = {}
-    for kind in KINDS:
+    for kind in RESOURCES:
         definition = _without(kind_schema(kind))
         definition["x-kubernetes-group-version-kind"] = [
             {"group": GROUP, "version": VERSION, "kind": kind}

@@ -13,7 +13,9 @@ Schema = dict[str, Any]
 
 GROUP = "pinroute.dev"
 API_VERSION = "pinroute.dev/v1alpha1"
-KINDS = ("AffinityExperiment", "Environment", "Metric")
+# Kinds that may live in a cluster one day, and those that are files of the command line only.
+RESOURCES = ("AffinityExperiment", "Environment", "Metric")
+KINDS = (*RESOURCES, "Configuration")
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _SHIPPED = os.path.join(_PACKAGE, "schemas")

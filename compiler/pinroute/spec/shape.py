@@ -13,8 +13,9 @@ from re import compile as compiled
 from typing import TYPE_CHECKING, Any, cast
 
 from pinroute.diagnostics import Diagnostic, Path, Severity, diagnose
+from pinroute.diagnostics.model import path_text
 from pinroute.diagnostics.nearest import did_you_mean
-from pinroute.spec.nodes import Document, Mapping, Node, Scalar, Sequence
+from pinroute.spec.nodes import TYPED, Document, Mapping, Node, Scalar, Sequence
 from pinroute.spec.scalars import misread, scalar_value, value
 from pinroute.spec.schema import KINDS, Schema, field
 
@@ -137,20 +138,21 @@ def _topic(schema: Schema, path: Path) -> str:
     return ".".join(names if names and kind == KINDS[0] else (kind, *names))
 
 
-def field_name(path: Path) -> str:
-    """Return a path as people write it: spec.groups[1].prefixes[0]."""
-    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return "".join(steps).lstrip(".") or "the document"
+def _name(path: Path) -> str:
+    return path_text(path) or "the document"
 
 
 def _unquoted(document: Document, node: Node, schema: Schema, path: Path) -> Iterable[Diagnostic]:
     """Yield a finding for each text that has to be quoted."""
     if isinstance(node, Scalar):
-        taken = misread(node.text) if node.plain and schema.get("type") == "string" else None
+        unquoted = node.plain and node.tag != TYPED and schema.get("type") == "string"
+        taken = misread(node.text) if unquoted else None
         if "pattern" in schema and node.text.endswith("\n"):
-            place, name = document.span_of(node), field_name(path)
+            place, name = document.span_of(node), _name(path)
             hint = "remove the line break at its end"
             yield diagnose("PIN106", place, path, hint=hint, field=name, value=node.text)
+        elif node.text not in schema.get("enum", (node.text,)):
+            return  # quotes would not help
         elif taken is not None and taken != "null":
             place = document.span_of(node)
             quoted = f'"{node.text}"'
@@ -194,7 +196,7 @@ def _finding(
     limit: Any = error.validator_value
     instance: Any = error.instance
     place = document.span(path)
-    name = field_name(path)
+    name = _name(path)
     if keyword == "type":
         got = KIND_NAMES.get(type(instance), "a number")
         if isinstance(instance, str | int | float) and not isinstance(instance, bool):

@@ -1,0 +1,1 @@
+"""What users have decided about findings: severities for paths, a baseline of known ones."""
