@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import trustme
@@ -129,7 +130,7 @@ def _etcd(stack: ExitStack, folder: Path) -> tuple[Server, str]:
         *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
         *("--initial-cluster", f"default={peer}"),
     ]
-    ready = lambda: _answers(f"{client}/health")  # noqa: E731
+    ready = partial(_answers, f"{client}/health")
     return stack.enter_context(started(command, folder, ready)), client
 
 
@@ -196,7 +197,7 @@ def _istiod(
         "POD_NAME": "istiod-0",
         "POD_NAMESPACE": SYSTEM,
     }
-    ready = lambda: _answers(f"http://127.0.0.1:{http}/ready")  # noqa: E731
+    ready = partial(_answers, f"http://127.0.0.1:{http}/ready")
     server = stack.enter_context(started(command, folder, ready, environment=environment))
     return server, xds, https
 
