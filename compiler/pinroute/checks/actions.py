@@ -55,7 +55,9 @@ def actions(target: Target) -> Iterator[Diagnostic]:
     """Find rules that do nothing or too much, and settings that Istio refuses."""
     document = target.document
     spec = document.node(("spec",))
-    if isinstance(spec, Mapping) and not any(_list(spec, name) for name in ("http", "tcp", "tls")):
+    if isinstance(spec, Mapping) and not any(
+        _is_given(spec, name) for name in ("http", "tcp", "tls")
+    ):
         where = document.span(("spec",), key=True)
         yield diagnose("PIN103", where, ("spec",), parent="spec", field="http")
     for rule in target.rules:
@@ -106,7 +108,7 @@ def _has(rule: Mapping, name: str) -> bool:
     return node is not None and not (isinstance(node, Scalar) and _value(node) is None)
 
 
-def _list(spec: Mapping, name: str) -> bool:
+def _is_given(spec: Mapping, name: str) -> bool:
     """Tell whether there are rules, or something else that is refused already."""
     node = spec.entries.get(name)
     return node is not None and not (isinstance(node, Sequence) and not node.items)
