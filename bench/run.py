@@ -194,8 +194,8 @@ def services(folder: Path, rounds: int) -> None:
         )
 
 
-def impacts(_folder: Path, rounds: int) -> None:
-    """Impact of two tables of 100,000 prefixes each."""
+def impacts(folder: Path, rounds: int) -> None:
+    """Impact of two tables of 100,000 prefixes each, and of two VirtualServices of 5,000 rules."""
     from pinroute.table.impact import impact
     from pinroute.table.table import Leaf, Table, table_of_prefixes
     from pinroute.table.universe import Universe
@@ -216,7 +216,31 @@ def impacts(_folder: Path, rounds: int) -> None:
         begin = time.process_time()
         impact(old, new)
         spent.append(time.process_time() - begin)
-    print(f"  {statistics.median(spent):.2f} s (bar 2)")
+    print(f"  tables: {statistics.median(spent):.2f} s (bar 2)")
+    for name, write in (("hashes", _service), ("paths", _paths)):
+        sides = [folder / f"{name}-{side}.yaml" for side in ("old", "new")]
+        for side in sides:
+            side.write_text(write(0, 5000, generator), "utf-8")
+        command = [*PINROUTE, "impact", *map(str, sides)]
+        whole = statistics.median(cpu_s(command) for _ in range(max(3, rounds // 8)))
+        print(f"  VirtualServices that differ in {name}: {whole:.2f} s with reading (bar 5)")
+
+
+def _paths(number: int, rules: int, generator: random.Random) -> str:
+    """Return a VirtualService of many paths, two methods each."""
+    head = (
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+        f"metadata: {{name: v{number}, namespace: default}}\n"
+        f"spec:\n  hosts: [h{number}.example.com]\n  gateways: [istio-system/public]\n  http:\n"
+    )
+    body = "".join(
+        f"  - match:\n    - uri: {{prefix: /team{index // 2}/}}\n"
+        f"      method: {{exact: {('GET', 'POST')[index % 2]}}}\n"
+        f'      headers: {{userhash: {{prefix: "{generator.getrandbits(6):06b}"}}}}\n'
+        f"    route: [{{destination: {{host: svc{index % 7}.ns.svc.cluster.local}}}}]\n"
+        for index in range(rules)
+    )
+    return f"{head}{body}  - route: [{{destination: {{host: base.ns.svc.cluster.local}}}}]\n"
 
 
 BENCHES: dict[str, Callable[[Path, int], None]] = {

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple, cast
 
 from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
 from pinroute.istio.admission import check_admission
-from pinroute.istio.emit import match_items
-from pinroute.istio.limits import MAX_CLIENT_APPLY_BYTES, MAX_ITEMS, MAX_OBJECT_BYTES
-from pinroute.manifest.bundle import Rendered, files, header, render
+from pinroute.manifest.bundle import Rendered, comments, files, header, render
 from pinroute.manifest.objects import digest
+from pinroute.manifest.owner import Owner, OwnerFile, read_owner, with_owner
+from pinroute.manifest.sizes import check_sizes
 from pinroute.platforms.backends import check_backends
 from pinroute.platforms.companions import companions
 from pinroute.policy.standing import Policy, judge, stopped
@@ -30,8 +30,10 @@ from pinroute.stages.stage import Stage, build_stage, stage_order
 Read = Callable[[str], bytes]
 CheckOthers = Callable[[Sequence[Document], Sequence[Spec]], list[Diagnostic]]
 
-# What is known of a stage only after it was rendered, and what depends on the other files.
+# What is known of a stage only after it was rendered or its rules were spliced, and what
+# depends on the other files.
 _OF_A_STAGE = frozenset({"PIN236", "PIN237"})
+_OF_A_SPLICE = frozenset({"PIN260", "PIN261"})
 _OF_OTHERS = frozenset({"PIN235", *(f"PIN{number}" for number in range(317, 330))})
 
 
@@ -44,12 +46,16 @@ class Source(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """An experiment without errors: its spec, where it came from, and its companions."""
+    """An experiment without errors: its spec, where it came from, and its companions.
+
+    `owner` is the VirtualService of somebody else that its rules go into, with `splice`.
+    """
 
     spec: Spec
     source: Source
     digest: str
     manifests: Mapping[VersionName, Body]
+    owner: Owner | None = None
 
 
 class Compiled(NamedTuple):
@@ -75,6 +81,11 @@ class Compiled(NamedTuple):
         experiment = self.checked.spec.experiment
         return header(experiment, self.live, self.file_name, self.checked.digest)
 
+    def comments(self) -> Sequence[str]:
+        """Return the comments that stand above its rules in a file of another owner."""
+        experiment = self.checked.spec.experiment
+        return comments(experiment, self.live, self.file_name, self.checked.digest)
+
 
 class Specs(NamedTuple):
     """What was read: experiments without errors, documents of other kinds, all findings."""
@@ -88,6 +99,7 @@ class Compilation(NamedTuple):
     """The result of a run; `experiments` is empty if some finding is an error.
 
     `hidden` are the findings of the baseline, `documents` those that were read of any kind.
+    `owner_files` are the files of other owners, with the rules of the experiments in them.
     """
 
     experiments: tuple[Compiled, ...]
@@ -95,6 +107,7 @@ class Compilation(NamedTuple):
     others: tuple[Document, ...] = ()
     hidden: tuple[Diagnostic, ...] = ()
     documents: tuple[Document, ...] = ()
+    owner_files: tuple[OwnerFile, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -113,7 +126,7 @@ def load(
     and at the specs beside them.
     """
     specs, texts, documents = _load(sources, environment, check_others)
-    sure = _sure(all_stages=False, others=check_others is not None)
+    sure = _sure(all_stages=False, spliced=False, others=check_others is not None)
     standing, _ = judge(specs.diagnostics, texts, documents, Policy(), sure)
     return specs._replace(diagnostics=standing)
 
@@ -145,7 +158,10 @@ def _load(
                 continue
             data = cast("Mapping[str, Any]", value(document.root))
             spec = Spec(document, resolve(data, overlay))
-            wrong = check_meaning(spec) + check_admission(spec) + check_backends(spec)
+            owner, wrong = read_owner(spec, source.name, source.read)
+            if owner is not None:
+                spec = Spec(document, with_owner(spec.experiment, owner))
+            wrong += check_meaning(spec) + check_admission(spec) + check_backends(spec)
             wrong += _check_allocation(spec)
             manifests: Mapping[VersionName, Body] = {}
             if not errors(wrong):
@@ -153,7 +169,7 @@ def _load(
                 wrong += missing
             found += wrong
             if not errors(wrong):
-                good.append(Checked(spec, source, _digest(data), manifests))
+                good.append(Checked(spec, source, _digest(data), manifests, owner))
     found += _clashes(good)
     if check_others is not None:
         found += check_others(others, [checked.spec for checked in good])
@@ -166,13 +182,17 @@ def compile_specs(
     environment: Source | None = None,
     stage: str | None = None,
     all_stages: bool = False,
+    remove: bool = False,
     check_others: CheckOthers | None = None,
     policy: Policy | None = None,
 ) -> Compilation:
     """Compile every experiment of the sources.
 
     `stage` replaces the spec's own one; with `all_stages` every stage is rendered, not
-    the live one only. `policy` changes what findings weigh, and hides known ones.
+    the live one only (of rules in a file of another owner the live one only: the other
+    stages would be copies of what is the owner's). With `remove`, such rules are taken
+    out of it instead. `policy` changes what findings weigh, and hides known
+    ones.
     """
     policy = policy or Policy()
     specs, texts, documents = _load(sources, environment, check_others)
@@ -186,20 +206,54 @@ def compile_specs(
             live = known.get(stage or experiment.stage)
             if live is None:
                 raise UnknownStage(stage or experiment.stage, tuple(known), experiment.name)
-            wanted = stage_order(experiment) if all_stages else [live]
+            whole = all_stages and checked.owner is None
+            wanted = stage_order(experiment) if whole else [live]
             stages = tuple(build_stage(experiment, name, checked.manifests) for name in wanted)
             rendered = tuple(render(experiment, item, checked.digest) for item in stages)
-            found += _sizes(checked, rendered)
             compiled.append(Compiled(checked, live, stages, rendered))
-    sure = _sure(all_stages=all_stages, others=check_others is not None)
+    owner_files: tuple[OwnerFile, ...] = ()
+    if any(one.checked.owner is not None for one in compiled):
+        compiled, owner_files, wrong = _splice(compiled, remove=remove)
+        found += wrong
+    for one in compiled:
+        found += check_sizes(one.checked.spec, one.rendered)
+    sure = _sure(all_stages=all_stages, spliced=not remove, others=check_others is not None)
     standing, hidden = judge(found, texts, documents, policy, sure)
+    failed = errors(standing)
     return Compilation(
-        () if errors(standing) else tuple(compiled),
+        () if failed else tuple(compiled),
         standing,
         specs.others,
         hidden,
         tuple(documents),
+        () if failed else owner_files,
     )
+
+
+def _splice(
+    compiled: Sequence[Compiled], *, remove: bool
+) -> tuple[list[Compiled], tuple[OwnerFile, ...], Sequence[Diagnostic]]:
+    """Put the live rules into the files of other owners, or take them out."""
+    from pinroute.manifest.block import Block
+    from pinroute.manifest.composition import Part, compose
+
+    parts: dict[int, Part] = {}
+    for number, one in enumerate(compiled):
+        spec, owner = one.checked.spec, one.checked.owner
+        if owner is not None:
+            block = Block(spec.experiment.name)
+            if not remove:
+                rules = one.rendered[0].virtual_service["spec"]["http"]
+                block = Block(spec.experiment.name, rules, one.comments())
+            parts[number] = Part(spec, owner, block)
+    composition = compose(list(parts.values()))
+    after = list(compiled)
+    for number, service in zip(parts, composition.services, strict=True):
+        rendered = after[number].rendered[0]
+        objects = () if remove else rendered.objects[:-1]
+        rendered = rendered._replace(objects=(*objects, service))
+        after[number] = after[number]._replace(rendered=(rendered,))
+    return after, composition.files, composition.diagnostics
 
 
 def _check_allocation(spec: Spec) -> list[Diagnostic]:
@@ -249,11 +303,13 @@ def _environment(source: Source, found: list[Diagnostic]) -> Mapping[str, Any] |
     return None
 
 
-def _sure(*, all_stages: bool, others: bool) -> Callable[[str], bool]:
+def _sure(*, all_stages: bool, spliced: bool, others: bool) -> Callable[[str], bool]:
     """Return what tells of a code whether a run looks for it everywhere."""
 
     def sure(code: str) -> bool:
         if code in _OF_OTHERS or (code in _OF_A_STAGE and not all_stages):
+            return False
+        if code in _OF_A_SPLICE and not spliced:
             return False
         return others or not code.startswith("PIN3")
 
@@ -264,18 +320,22 @@ def _clashes(good: Sequence[Checked]) -> list[Diagnostic]:
     """Find experiments that write the same object, or share a host on a gateway."""
     found: list[Diagnostic] = []
     names: dict[tuple[str, str], Checked] = {}
-    services: dict[tuple[str, str], Checked] = {}
+    services: dict[tuple[str, str], list[Checked]] = {}
     hosts: dict[tuple[str, str], tuple[Checked, Path]] = {}
     for checked in good:
         experiment = checked.spec.experiment
         identity = (experiment.namespace or "default", experiment.name)
         target = (experiment.route.namespace, experiment.route.name)
+        same = services.setdefault(target, [])
+        apart = next((one for one in same if not _side_by_side(one, checked)), None)
         if identity in names:
             path: Path = ("metadata", "name")
             found.append(_clash("PIN233", checked, names[identity], path, "/".join(identity)))
-        elif target in services:
+        elif apart is not None:
             path = ("spec", "route", "virtualService", "name")
-            found.append(_clash("PIN234", checked, services[target], path, "/".join(target)))
+            both = checked.owner is not None and apart.owner is not None
+            hint = "give the experiments names of their own, and name one file" if both else None
+            found.append(_clash("PIN234", checked, apart, path, "/".join(target), hint=hint))
         else:
             for index, host in enumerate(experiment.route.hosts):
                 path = ("spec", "route", "hosts", index)
@@ -283,66 +343,34 @@ def _clashes(good: Sequence[Checked]) -> list[Diagnostic]:
                     hosts.setdefault((gateway, host.lower()), (checked, path))
                     for gateway in experiment.route.gateways or ("mesh",)
                 ]
-                first = next((claim for claim in claims if claim[0] is not checked), None)
+                own = {id(one) for one in (checked, *same)}
+                first = next((claim for claim in claims if id(claim[0]) not in own), None)
                 if first is not None:
                     found.append(_clash("PIN235", checked, first[0], path, host, first[1]))
         names.setdefault(identity, checked)
-        services.setdefault(target, checked)
+        same.append(checked)
     return found
+
+
+def _side_by_side(one: Checked, other: Checked) -> bool:
+    """Tell whether two experiments can have their rules in one VirtualService: an owner's."""
+    if one.owner is None or other.owner is None:
+        return False
+    names = {checked.spec.experiment.name for checked in (one, other)}
+    places = {(owner.file, owner.number) for owner in (one.owner, other.owner)}
+    return len(names) == 2 and len(places) == 1
 
 
 def _clash(
-    code: str, here: Checked, first: Checked, path: Path, name: str, other: Path | None = None
+    code: str,
+    here: Checked,
+    first: Checked,
+    path: Path,
+    name: str,
+    other: Path | None = None,
+    hint: str | None = None,
 ) -> Diagnostic:
     """Return a finding in the later experiment; `other` is the path in the first one."""
     related = (Related(first.spec.document.span(other or path), "the other one is here"),)
-    return diagnose(code, here.spec.document.span(path), path, related=related, name=name)
-
-
-# Where the rules are as few as can be, advice to make them few would not help.
-_IF_MINIMAL = {
-    "PIN236": "give the groups fewer and shorter prefixes",
-    "PIN237": "use 'kubectl apply --server-side'",
-    "PIN238": "give the groups fewer and shorter prefixes",
-}
-
-
-def _sizes(checked: Checked, rendered: Sequence[Rendered]) -> list[Diagnostic]:
-    found: list[Diagnostic] = []
-    path: Path = ("spec", "groups")
-    where = checked.spec.document.span(path, key=True)
-    experiment = checked.spec.experiment
-    hints = _IF_MINIMAL if experiment.output.rules == "minimal" else {}
-    for stage in rendered:
-        service = stage.virtual_service
-        items = match_items(service["spec"]["http"])
-        # The text of a Python object is nearly its JSON, and quickly made.
-        large = len(repr(service)) > MAX_CLIENT_APPLY_BYTES // 4
-        size = _json_bytes(service) if large else 0
-        sizes = {
-            "PIN236": items > MAX_ITEMS,
-            "PIN237": MAX_CLIENT_APPLY_BYTES < size <= MAX_OBJECT_BYTES,
-            "PIN238": size > MAX_OBJECT_BYTES,
-        }
-        found += [
-            diagnose(
-                code,
-                where,
-                path,
-                hint=hints.get(code),
-                name=experiment.name,
-                stage=stage.name,
-                items=items,
-                limit=MAX_ITEMS,
-                size=size,
-            )
-            for code, exceeded in sizes.items()
-            if exceeded
-        ]
-    return found
-
-
-def _json_bytes(item: Mapping[str, Any]) -> int:
-    import json
-
-    return len(json.dumps(item, separators=(",", ":"), ensure_ascii=False).encode())
+    where = here.spec.document.span(path)
+    return diagnose(code, where, path, related=related, hint=hint, name=name)

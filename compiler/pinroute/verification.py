@@ -6,26 +6,24 @@ for all of it. A regular expression on the hash has no such edges: then every ha
 asked, as long as there are not too many.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 from pinroute.compilation import Compiled
 from pinroute.istio.condition import HttpRequest, example
-from pinroute.istio.emit import PRESENT_CLAIM, match_key, string_match
+from pinroute.istio.emit import match_key
 from pinroute.istio.envoy_action import cluster_name
 from pinroute.istio.evaluate import Call, taker
+from pinroute.istio.hashes import MOST_HASHES, TooManyHashes, strict_prefix
 from pinroute.istio.read import ReadRule, read_rules
-from pinroute.istio.routelist import Item, Values, first
-from pinroute.spec.model import Body, HashSource
+from pinroute.istio.routelist import Item, first
+from pinroute.spec.model import Body
 from pinroute.spec.nodes import Document
 from pinroute.spec.scalars import value as plain
 from pinroute.stages.parts import Part
 from pinroute.table.ranges import block_range, hash_at
 from pinroute.table.table import Table
 from pinroute.table.universe import Universe
-
-MOST_HASHES = 1 << 16
 
 
 class Meeting(NamedTuple):
@@ -138,7 +136,7 @@ def _hashes(table: Table, rules: list[ReadRule]) -> Iterator[str]:
     named: set[str] = set()
     for match in matches:
         for kind, text in match.items():
-            prefix = _strict_block(str(text), universe) if kind == "regex" else str(text)
+            prefix = strict_prefix(str(text), universe) if kind == "regex" else str(text)
             if prefix is None:
                 yield from _all(universe)
                 return
@@ -157,24 +155,9 @@ def _hashes(table: Table, rules: list[ReadRule]) -> Iterator[str]:
     yield from (hash_at(universe, edge) for edge in sorted(edges) if edge < universe.size)
 
 
-def _strict_block(regex: str, universe: Universe) -> str | None:
-    """Return the prefix of a regular expression as strict specs write it, None for others."""
-    if regex in (".*", ".+", PRESENT_CLAIM):
-        return ""  # no user hash is empty or holds a line feed
-    head = re.match(r"[0-9A-Za-z]*", regex)
-    prefix = head[0] if head is not None else ""
-    if len(prefix) >= universe.digits:
-        return None
-    written = string_match(Values("hashes", prefix), universe, HashSource("header", ""))
-    return prefix if written.get("regex") == regex else None
-
-
 def _all(universe: Universe) -> list[str]:
     if universe.size > MOST_HASHES:
-        raise Unprovable(
-            f"a rule matches by a regex of its own, and {universe.size:,} user hashes are too "
-            "many to ask one by one"
-        )
+        raise Unprovable(str(TooManyHashes(universe)))
     return universe.values()
 
 

@@ -268,7 +268,7 @@ def test_what_stands_beside_a_spec_is_read_from_the_same_revision(
     assert "PIN231" in broken.stderr
     done = repo.impact("--history", path)
     assert done.returncode == 0
-    assert done.stderr == f"{gone}: passed over, it does not compile\n"
+    assert done.stderr == f"{gone}:{path}: passed over, it does not compile\n"
 
 
 # --- History --------------------------------------------------------------------------------------
@@ -317,8 +317,8 @@ def test_broken_states_are_passed_over_and_told(repo: Repo) -> None:
     done = repo.impact("--history", "a.yaml")
     assert done.returncode == 0
     assert done.stderr.splitlines() == [
-        f"{broken}: passed over, it does not compile",
-        f"{unread}: passed over, it does not compile",
+        f"{broken}:a.yaml: passed over, it does not compile",
+        f"{unread}:a.yaml: passed over, it does not compile",
     ]
     assert "25.0000% go back" in done.stdout
 
@@ -360,6 +360,303 @@ def test_a_file_that_git_does_not_know_has_no_past(repo: Repo) -> None:
     repo.commit("a.yaml", spec("00"))
     repo.write("b.yaml", spec("00", name="b"))
     assert repo.impact("--history", "b.yaml").stdout == "nobody moves\n"
+
+
+def test_a_history_follows_renames(repo: Repo) -> None:
+    repo.commit("a.yaml", spec("00 11"))
+    repo.git("mv", "a.yaml", "b.yaml")
+    repo.commit()
+    repo.commit("b.yaml", spec("11"))
+    (repo.folder / "experiments").mkdir()
+    repo.git("mv", "b.yaml", "experiments/süß.yaml")
+    # Renamed and changed in one commit.
+    repo.commit("experiments/süß.yaml", spec("11 0"))
+    for cwd, name in ((".", "experiments/süß.yaml"), ("experiments", "süß.yaml")):
+        found = repo.told("--history", name, cwd=cwd)
+        assert moves(found) == [(*FORTH, 0.25, ["00"])]
+
+
+def test_a_history_follows_a_rename_that_is_not_committed(repo: Repo) -> None:
+    repo.commit("a.yaml", spec("00 11"))
+    repo.commit("a.yaml", spec("11"))
+    repo.git("mv", "a.yaml", "b.yaml")
+    repo.write("b.yaml", spec("11 0"))
+    assert moves(repo.told("--history", "b.yaml")) == [(*FORTH, 0.25, ["00"])]
+
+
+def test_a_history_is_that_of_the_branch_itself(repo: Repo) -> None:
+    """What a side branch tried out was never live; what its merge brought is."""
+    repo.commit("a.yaml", spec("00"))
+    repo.git("checkout", "--quiet", "-b", "side")
+    repo.commit("a.yaml", spec("11"))
+    repo.commit("a.yaml", spec("00 01"))
+    repo.git("checkout", "--quiet", "main")
+    repo.git("merge", "--quiet", "--no-ff", "-m", "merge", "side")
+    assert repo.impact("--history", "a.yaml").stdout == "nobody moves\n"
+    repo.commit("a.yaml", spec("00"))
+    found = repo.told("--history", "a.yaml")
+    assert moves(found) == [(*BACK, 0.25, ["01"])]
+
+
+def test_an_experiment_that_is_gone_has_no_history(repo: Repo) -> None:
+    one, two = spec("00", name="one"), spec("11", name="two")
+    for prefixes in ("00", "01", "00"):
+        repo.commit("a.yaml", spec(prefixes, name="one") + "---\n" + two)
+    assert repo.told("--history", "a.yaml")["moves"]
+    repo.commit("a.yaml", two)
+    assert repo.told("--history", "a.yaml")["moves"] == []
+    repo.commit("a.yaml", one + "---\n" + two)
+    assert repo.told("--history", "a.yaml")["moves"]
+
+
+# --- Since a revision ---------------------------------------------------------------------------------
+
+
+def test_files_since_a_revision(repo: Repo) -> None:
+    repo.write("experiments/search.yaml", spec("0", name="search"))
+    repo.commit("experiments/checkout.yaml", spec("00"))
+    repo.write("experiments/checkout.yaml", spec("0"))
+    repo.write("experiments/search.yaml", spec("01", name="search"))
+    names = ["experiments/checkout.yaml", "experiments/search.yaml"]
+    found = repo.told("--since", "HEAD", *names)
+    assert moves(found) == [(*FORTH, 0.25, ["01"]), (*BACK, 0.25, ["00"])]
+    assert moves(repo.told("--since", "HEAD", names[0])) == [(*FORTH, 0.25, ["01"])]
+    assert repo.told("--since", "HEAD", "checkout.yaml", "search.yaml", cwd="experiments") == found
+    for folder, cwd in (("experiments", "."), (".", "experiments"), ("experiments/", ".")):
+        assert repo.told("--since", "HEAD", folder, cwd=cwd)["moved"] == 0.25
+    absolute = str(repo.folder / names[0])
+    assert moves(repo.told("--since", "main", absolute)) == [(*FORTH, 0.25, ["01"])]
+
+
+def test_folders_inside_of_folders_since_a_revision(repo: Repo) -> None:
+    repo.commit("experiments/team/cart.yaml", spec("0", name="cart"))
+    repo.write("experiments/team/cart.yaml", spec("00", name="cart"))
+    repo.write("experiments/new.yaml", spec("1", name="new"))
+    assert repo.told("--since", "HEAD", "experiments")["moves"] == []
+    assert moves(repo.told("--since", "HEAD", "-R", ".")) == [(*BACK, 0.25, ["01"])]
+
+
+def test_new_files_move_nobody(repo: Repo) -> None:
+    repo.write("a.yaml", spec("00"))
+    # No commit, a commit without the file, a file that git does not know.
+    assert repo.impact("--since", "HEAD", "a.yaml").stdout == "nobody moves\n"
+    repo.commit("notes.md", "notes")
+    repo.write("b.yaml", spec("00", name="b"))
+    assert repo.impact("--since", "HEAD", "a.yaml", "b.yaml").stdout == "nobody moves\n"
+
+
+def test_files_that_are_gone(repo: Repo) -> None:
+    repo.write("notes.yaml", "a: {{ .Values.a }}")
+    repo.write("deep/search.yaml", spec("0", name="search"))
+    repo.commit("a.yaml", spec("00"))
+    (repo.folder / "notes.yaml").unlink()
+    repo.git("rm", "--quiet", "-r", "deep")
+    lost = [("search", "search.example.com", "unrouted")]
+    for words in ([], ["a.yaml"], ["deep/search.yaml"], ["deep"], ["deep/search.yaml", "a.yaml"]):
+        found = repo.told("--since", "HEAD", *words, "--forbid-back", code=1)
+        assert [(m["experiment"], m["host"], m["to"]) for m in found["moves"]] == lost
+    # The same experiment in another file is not lost.
+    repo.write("elsewhere.yaml", spec("0", name="search"))
+    assert repo.told("--since", "HEAD", "elsewhere.yaml")["moves"] == []
+
+
+def test_renamed_files_since_a_revision(repo: Repo) -> None:
+    repo.commit("a.yaml", spec("00"))
+    repo.git("mv", "a.yaml", "b.yaml")
+    repo.write("b.yaml", spec("0"))
+    assert moves(repo.told("--since", "HEAD", "b.yaml")) == [(*FORTH, 0.25, ["01"])]
+    # The old name of a file that is compared under its new one.
+    assert moves(repo.told("--since", "HEAD", "a.yaml", "b.yaml")) == [(*FORTH, 0.25, ["01"])]
+
+
+def test_a_broken_state_of_before_is_told(repo: Repo) -> None:
+    repo.commit("a.yaml", spec("02"))
+    repo.write("a.yaml", spec("00"))
+    done = repo.impact("--since", "HEAD", "a.yaml", "--forbid-back")
+    assert (done.returncode, done.stdout) == (0, "nobody moves\n")
+    assert done.stderr == "HEAD:a.yaml: passed over, it does not compile\n"
+    repo.write("a.yaml", spec("02"))
+    assert repo.impact("--since", "HEAD", "a.yaml").returncode == 1
+
+
+# --- VirtualServices ----------------------------------------------------------------------------------
+
+SERVICE = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: checkout, namespace: shop}}
+spec:
+  hosts: [checkout.example.com]
+  gateways: [istio-system/public]
+  http:
+  - match: [{matches}]
+    route: [{{destination: {{host: checkout-v2}}}}]
+  - route: [{{destination: {{host: checkout-v1}}}}]
+"""
+
+
+def service(prefixes: str) -> str:
+    matches = [f'{{headers: {{userhash: {{prefix: "{text}"}}}}}}' for text in prefixes.split()]
+    return SERVICE.format(matches=", ".join(matches))
+
+
+ONE, TWO = (f"checkout-v{n}.shop.svc.cluster.local" for n in "12")
+
+
+def test_virtual_services_on_both_sides(repo: Repo) -> None:
+    repo.commit("vs.yaml", service("00"))
+    repo.write("vs.yaml", service("0"))
+    found = repo.told("HEAD:vs.yaml", "vs.yaml")
+    assert moves(found) == [(ONE, TWO, 0.25, ["01"])]
+    assert found["moves"][0]["experiment"] == "VirtualService shop/checkout"
+    assert found["moves"][0]["request"]["host"] == "checkout.example.com"
+    assert len(found["notes"]) == 1
+    done = repo.impact("HEAD:vs.yaml", "vs.yaml", "--max-moved", "20%")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "VirtualService shop/checkout: the user hash is taken to be header 'userhash', 2 binary "
+        "digits; --header, --alphabet and --digits say otherwise\n"
+        "25.0000% of the users move, 20.0000% are allowed\n"
+    )
+    told = ("--header", "UserHash", "--alphabet", "binary", "--digits", "10")
+    back = repo.impact("vs.yaml", "HEAD:vs.yaml", *told, "--forbid-back")
+    assert (back.returncode, back.stderr) == (1, "users go back, or lose their route\n")
+    assert "(back)   25.0000%   0100000000   01\n" in back.stdout
+    # As a file since a revision, and as a history.
+    assert moves(repo.told("--since", "HEAD", "vs.yaml")) == [(ONE, TWO, 0.25, ["01"])]
+    repo.commit("vs.yaml", service("0"))
+    repo.write("vs.yaml", service("00"))
+    assert moves(repo.told("--history", "vs.yaml")) == [(TWO, ONE, 0.25, ["01"])]
+    assert repo.impact("--history", "vs.yaml", "--forbid-back").returncode == 1
+
+
+def test_a_virtual_service_and_a_spec(repo: Repo) -> None:
+    repo.write("vs.yaml", service("00"))
+    repo.write("a.yaml", spec("0 11"))
+    forth = repo.told("vs.yaml", "a.yaml")
+    assert moves(forth) == [(*FORTH, 0.5, ["01", "11"])]
+    assert forth["moves"][0]["experiment"] == "checkout"
+    back = repo.told("a.yaml", "vs.yaml", "--forbid-back", code=1)
+    assert moves(back) == [(*BACK, 0.5, ["01", "11"])]
+    repo.write("a.yaml", spec("00"))
+    assert repo.told("vs.yaml", "a.yaml")["moves"] == []
+
+
+def test_a_lost_path_of_a_virtual_service_has_a_request(repo: Repo) -> None:
+    rule = (
+        "  - match: [{uri: {prefix: /docs}, method: {exact: POST}, headers: {x-team: {exact: a}}}]\n"
+        "    route: [{destination: {host: docs}}]\n"
+    )
+    head = service("00").partition("  - route:")[0]
+    repo.write("old.yaml", head + rule)
+    repo.write("new.yaml", head)
+    found = repo.told("old.yaml", "new.yaml", "--forbid-back", code=1)
+    move = next(item for item in found["moves"] if item["share"])
+    assert (move["kind"], move["from"]) == ("path", "docs.shop.svc.cluster.local")
+    assert (move["to"], move["share"]) == ("unrouted", 0.75)
+    asked = move["request"]
+    assert (asked["method"], asked["path"], asked["headers"]) == ("POST", "/docs", {"x-team": "a"})
+    assert move["route"] == "POST /docs x-team:a"
+
+
+def test_a_virtual_service_that_istio_refuses_is_no_answer(repo: Repo) -> None:
+    repo.write("a.yaml", service("00"))
+    repo.write("b.yaml", service("00").replace("prefix:", "prefiks:"))
+    done = repo.impact("a.yaml", "b.yaml")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "error[PIN3" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--header", "user hash"], "--header 'user hash'"),
+        (["--alphabet", "0"], "--alphabet"),
+        (["--digits", "0"], "--digits"),
+        (["--digits", "1"], "--digits 1: '00' of header 'userhash' has 2 digits"),
+    ],
+)
+def test_wrong_user_hashes_are_told(repo: Repo, words: list[str], said: str) -> None:
+    repo.write("a.yaml", service("00"))
+    done = repo.impact("a.yaml", "a.yaml", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+# --- Another rotation, other shares -------------------------------------------------------------------
+
+
+def rotating(key: str | None, group: str = "percent: 25", **output: Any) -> str:
+    text = spec("00").replace('prefixes: ["00"]', group)
+    text += f"  rotation: {{key: {key}}}\n" if key else ""
+    return text + (f"  output: {json.dumps(output)}\n" if output else "")
+
+
+def test_another_rotation_tells_who_was_where(repo: Repo) -> None:
+    slot = "percent: 50, slot: {from: 0, to: 50}"
+    repo.write("old.yaml", rotating(None, slot))
+    shares = {}
+    for key in "abcdef":
+        repo.write("new.yaml", rotating(key, slot))
+        found = repo.told("old.yaml", "new.yaml")
+        shares[key] = {item["before"]: item["share"] for item in found["overlaps"]}
+        assert {item["group"] for item in found["overlaps"]} == {"treatment"}
+        assert sum(shares[key].values()) == 1
+        # Half of the users are one block: it stays, or all of it goes.
+        assert shares[key] in ({"treatment": 1}, {"unassigned": 1})
+    assert len({str(item) for item in shares.values()}) == 2
+    repo.write("done.yaml", rotating("a", slot).replace("stage: experiment", "stage: done"))
+    repo.write("old.yaml", rotating("a", slot))
+    assert repo.told("old.yaml", "done.yaml")["overlaps"] == []
+    # The experiment before has ended; its groups are those that it had.
+    away = next(key for key, share in shares.items() if "unassigned" in share)
+    repo.write("old.yaml", rotating(None, slot).replace("stage: experiment", "stage: done"))
+    repo.write("new.yaml", rotating(away, slot))
+    [one] = repo.told("old.yaml", "new.yaml")["overlaps"]
+    assert (one["group"], one["before"], one["share"]) == ("treatment", "unassigned", 1)
+    text = repo.impact("old.yaml", "new.yaml").stdout
+    assert text.endswith(
+        "Another rotation: where the users of each group were before\n\n"
+        "EXPERIMENT   GROUP       BEFORE       SHARE\n"
+        "checkout     treatment   unassigned   100.0000%\n"
+    )
+    markdown = repo.impact("old.yaml", "new.yaml", "-o", "markdown").stdout
+    assert "| `checkout` | `treatment` | `unassigned` | `100.0000%` |" in markdown
+    github = repo.impact("old.yaml", "new.yaml", "-o", "github").stdout
+    assert (
+        "::notice title=checkout::100.0000%25 of the users of treatment were in unassigned"
+        in github
+    )
+
+
+def test_other_shares_are_told(repo: Repo) -> None:
+    repo.write("old.yaml", rotating(None, "percent: 5"))
+    assert repo.told("old.yaml", "old.yaml")["shares"] == []
+    repo.write("new.yaml", rotating(None, "percent: 5", maxRules=1))
+    found = repo.told("old.yaml", "new.yaml")
+    assert found["shares"] == [
+        {"experiment": "checkout", "group": "treatment", "wanted": 0.05, "share": 0.03125}
+    ]
+    assert repo.impact("old.yaml", "new.yaml").stdout.endswith(
+        "checkout: group treatment has 3.1250% of the users, not 5.0000%, because of "
+        "output.maxRules or output.tolerance\n"
+    )
+    for stage in ("observe", "done", "promote-v2"):
+        told = repo.told("new.yaml", "new.yaml", "--new-stage", stage)["shares"]
+        assert bool(told) == (stage == "observe")
+
+
+def test_a_gateway_that_is_left(repo: Repo) -> None:
+    repo.write("old.yaml", spec("00"))
+    repo.write("new.yaml", spec("00").replace("istio-system/public", "istio-system/other"))
+    found = repo.told("old.yaml", "new.yaml", "--forbid-back", code=1)
+    [move] = found["moves"]
+    assert (move["kind"], move["gateway"], move["to"]) == (
+        "gateway", "istio-system/public", "unrouted",
+    )  # fmt: skip
+    assert (
+        "checkout.example.com at istio-system/public" in repo.impact("old.yaml", "new.yaml").stdout
+    )
 
 
 # --- Limits and exit codes ----------------------------------------------------------------------------
@@ -422,15 +719,26 @@ def test_a_lost_host(repo: Repo) -> None:
     found = repo.told("old.yaml", "new.yaml", "--forbid-back", code=1)
     assert found["moves"] == [
         {
+            "kind": "host",
             "experiment": "checkout",
             "host": "a.example.com",
             "route": "",
             "from": "routed",
             "to": "unrouted",
             "share": 1,
+            "requests": 1,
             "witness": "0000000000",
             "back": False,
             "prefixes": [],
+            "request": {
+                "method": "GET",
+                "scheme": "http",
+                "host": "a.example.com",
+                "port": 80,
+                "path": "/",
+                "headers": {},
+                "gateway": "istio-system/public",
+            },
         }
     ]
     done = repo.impact("old.yaml", "new.yaml", "--max-moved", "50%")
@@ -566,6 +874,9 @@ def test_nothing_is_json_too(repo: Repo) -> None:
         "kind": "Impact",
         "moved": 0,
         "moves": [],
+        "overlaps": [],
+        "shares": [],
+        "notes": [],
     }
 
 
@@ -610,6 +921,13 @@ def test_the_schema_describes_every_property(name: str) -> None:
         (["a.yaml", "unread.yaml"], "PIN001"),
         (["a.yaml", "a.yaml", "-o", "sarif"], "sarif"),
         ([], "OLD"),
+        (["a.yaml", "a.yaml", "a.yaml"], "name OLD and NEW"),
+        (["--since", "HEAD", "--history", "a.yaml"], "name OLD and NEW"),
+        (["--since", "HEAD", "missing.yaml"], "missing.yaml is neither here nor in HEAD"),
+        (["--since", "nothing", "a.yaml"], "nothing"),
+        (["--since", "--all", "a.yaml"], "--all"),
+        (["--since", "HEAD", "unread.yaml"], "PIN001"),
+        (["--since", "HEAD", "a.yaml", "--old-stage", "ramp-9"], "no stage 'ramp-9'"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(repo: Repo, words: list[str], said: str) -> None:

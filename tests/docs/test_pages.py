@@ -14,7 +14,7 @@ import yaml
 if TYPE_CHECKING:
     from .conftest import Pages
 
-PAGES = ("user-hash.md", "gitops.md", "emergency.md", "verify.md", "configuration.md")
+PAGES = ("user-hash.md", "gitops.md", "emergency.md", "splice.md", "verify.md", "configuration.md")
 
 Json = dict[str, Any]
 
@@ -147,6 +147,13 @@ def test_links_lead_somewhere(page: str, pages: Pages) -> None:
             assert anchor in anchors(linked.read_text(encoding="utf-8")), target
 
 
+def test_the_page_about_splicing_shows_the_sample(pages: Pages) -> None:
+    spec, owned = [block.text for block in pages.blocks("splice.md", "yaml")]
+    samples = pages.root / "samples"
+    assert spec in (samples / "splice.yaml").read_text(encoding="utf-8")
+    assert owned in (samples / "owners" / "shop.yaml").read_text(encoding="utf-8")
+
+
 def test_only_active_is_synced(pages: Pages) -> None:
     blocks = [yaml.safe_load(block.text) for block in pages.blocks("gitops.md", "yaml")]
     by_kind = {block["apiVersion"].split("/")[0]: block for block in blocks if "kind" in block}
@@ -183,6 +190,7 @@ def test_the_hooks(pages: Pages) -> None:
         "pinroute-validate": "pinroute validate",
         "pinroute-compile": "pinroute compile --write",
         "pinroute-fmt": "pinroute fmt",
+        "pinroute-impact": "pinroute impact --since HEAD",
     }
     for hook in found.values():
         assert (hook["language"], hook["types"]) == ("python", ["yaml"])

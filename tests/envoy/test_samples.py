@@ -70,6 +70,7 @@ def test_there_is_a_sample_for_everything_the_compiler_builds() -> None:
         "kserve-standard",
         "paths",
         "several-experiments",
+        "splice",
     } <= stems
 
 

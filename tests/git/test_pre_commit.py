@@ -1,6 +1,7 @@
 """The hooks that `.pre-commit-hooks.yaml` offers, run by the real pre-commit on a real repository."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-HOOKS = ("pinroute-validate", "pinroute-compile", "pinroute-fmt")
+HOOKS = ("pinroute-validate", "pinroute-compile", "pinroute-fmt", "pinroute-impact")
 
 
 def _run(
@@ -153,3 +154,136 @@ def test_the_configuration_of_the_repository_holds(
     )
     assert written.returncode == 0, written.stderr
     assert _hooks(repository, environment).returncode == 0
+
+
+# --- pinroute-impact ----------------------------------------------------------------------------
+
+SPEC = (ROOT / "samples" / "plain-services.yaml").read_text("utf-8")
+LIMITS = ["--max-moved", "5%", "--forbid-back"]
+
+
+class Commits:
+    """A repository whose commits are looked at by the hook, with limits."""
+
+    def __init__(self, folder: Path, hooks: Path, environment: dict[str, str]) -> None:
+        self.folder = folder
+        self.environment = environment
+        revision = _run(hooks, "git", "rev-parse", "HEAD", environment=environment).stdout.strip()
+        hook = {"id": "pinroute-impact", "args": LIMITS}
+        configuration = {"repos": [{"repo": str(hooks), "rev": revision, "hooks": [hook]}]}
+        (folder / ".pre-commit-config.yaml").write_text(yaml.safe_dump(configuration), "utf-8")
+        self.git("init", "-q")
+        done = _run(folder, sys.executable, "-m", "pre_commit", "install", environment=environment)
+        assert done.returncode == 0, done.stderr
+
+    def git(self, *words: str) -> None:
+        done = _run(self.folder, "git", *words, environment=self.environment)
+        assert done.returncode == 0, done.stderr
+
+    def write(self, name: str, prefixes: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(SPEC.replace('["01"]', prefixes), "utf-8")
+
+    def commit(self, *words: str) -> tuple[int, str]:
+        """Commit everything as a user does; return the exit code and what the hook said."""
+        self.git("add", "-A")
+        done = _run(
+            self.folder, "git", "commit", "-m", "a change", *words, environment=self.environment
+        )
+        return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def commits(tmp_path: Path, hooks: Path, environment: dict[str, str]) -> Commits:
+    """A repository with one experiment: its first commit has no old side and passes."""
+    found = Commits(tmp_path, hooks, environment)
+    found.write("experiments/checkout.yaml", '["01"]')
+    code, said = found.commit()
+    assert code == 0, said
+    assert "nobody moves" in said
+    return found
+
+
+def test_a_small_change_is_told_and_passes(commits: Commits) -> None:
+    commits.write("experiments/checkout.yaml", '["01", "10000"]')
+    code, said = commits.commit()
+    assert code == 0, said
+    assert "3.1250% of the users move; nobody goes back" in said
+
+
+def test_a_large_change_is_refused(commits: Commits) -> None:
+    commits.write("experiments/checkout.yaml", '["01", "1"]')
+    code, said = commits.commit()
+    assert code == 1
+    page = (ROOT / "docs" / "gitops.md").read_text("utf-8")
+    [shown] = re.findall(r"```console\n\$ git commit [^\n]*\n(.*?)```", page, re.DOTALL)
+    duration = re.compile(r"duration: [\d.]+s")
+    assert duration.sub("", said.strip()) == duration.sub("", shown.strip())
+    assert "50.0000% of the users move, 5.0000% are allowed" in said
+    assert commits.commit("--no-verify")[0] == 0
+
+
+def test_a_change_that_moves_users_back_is_refused(commits: Commits) -> None:
+    commits.write("experiments/checkout.yaml", '["010", "0110", "01111"]')
+    code, said = commits.commit()
+    assert code == 1
+    assert "3.1250% go back" in said
+    assert "users go back, or lose their route" in said
+
+
+def test_what_is_not_staged_is_not_looked_at(commits: Commits) -> None:
+    commits.write("experiments/checkout.yaml", '["01", "10000"]')
+    commits.git("add", "-A")
+    commits.write("experiments/checkout.yaml", "[]")
+    done = _run(commits.folder, "git", "commit", "-m", "a change", environment=commits.environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3.1250% of the users move" in done.stdout + done.stderr
+
+
+def test_a_renamed_spec_is_compared_with_its_old_self(commits: Commits) -> None:
+    commits.git("mv", "experiments/checkout.yaml", "experiments/shop.yaml")
+    commits.write("experiments/shop.yaml", '["01", "10000"]')
+    code, said = commits.commit()
+    assert code == 0, said
+    assert "3.1250% of the users move" in said
+    commits.git("mv", "experiments/shop.yaml", "experiments/cart.yaml")
+    commits.write("experiments/cart.yaml", '["01"]')
+    code, said = commits.commit()
+    assert code == 1
+    assert "3.1250% go back" in said
+
+
+def test_a_deleted_spec_loses_its_host(commits: Commits) -> None:
+    """Also in a commit in which pre-commit has no file to show to a hook."""
+    commits.git("rm", "-q", "experiments/checkout.yaml")
+    code, said = commits.commit()
+    assert code == 1
+    assert "shop.example.com" in said
+    assert "1 host or path loses its route" in said
+
+
+def test_a_new_spec_moves_nobody(commits: Commits) -> None:
+    commits.write("experiments/other.yaml", '["01"]')
+    other = commits.folder / "experiments" / "other.yaml"
+    text = other.read_text("utf-8").replace("checkout\n", "other\n", 1)
+    other.write_text(text.replace("shop.example.com", "other.example.com"), "utf-8")
+    code, said = commits.commit()
+    assert code == 0, said
+    assert "nobody moves" in said
+
+
+def test_a_commit_without_any_spec(commits: Commits) -> None:
+    (commits.folder / "notes.md").write_text("notes", "utf-8")
+    code, said = commits.commit()
+    assert code == 0, said
+
+
+def test_a_broken_state_of_before_can_be_mended(commits: Commits) -> None:
+    commits.write("experiments/checkout.yaml", '["0x"]')
+    assert commits.commit()[0] == 1
+    assert commits.commit("--no-verify")[0] == 0
+    commits.write("experiments/checkout.yaml", '["01"]')
+    code, said = commits.commit()
+    assert code == 0, said
+    assert "HEAD:experiments/checkout.yaml: passed over, it does not compile" in said

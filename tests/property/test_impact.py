@@ -16,7 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pinroute.change import Change, Incomparable, changes, moved, returns
+from pinroute.change.impact import impact_of
+from pinroute.change.impact import returns as returns_of
+from pinroute.change.model import Change, Incomparable, moved
 from pinroute.compilation import Compiled, Source, compile_specs
 from pinroute.table.difference import outcome_of
 from pinroute.table.history import comebacks
@@ -25,6 +27,16 @@ from pinroute.table.table import Block, Leaf, Table, table_of, table_of_prefixes
 from pinroute.table.universe import Universe
 
 Json = dict[str, Any]
+
+
+def changes(old: Sequence[Compiled], new: Sequence[Compiled]) -> list[Change]:
+    return list(impact_of(old, new).changes)
+
+
+def returns(states: Sequence[Compiled]) -> list[Change]:
+    return list(returns_of(states).changes)
+
+
 MORE = settings().max_examples * 3
 WORLDS = [
     Universe("01", 5),
@@ -86,7 +98,7 @@ def check(moves: Sequence[Move], table: Table, expected: dict[Any, set[str]]) ->
     assert all(one.share >= two.share for one, two in pairwise(moves))
     for move in moves:
         users = expected[move.before, move.after]
-        prefixes = move.prefixes(table)
+        prefixes = move.prefixes(universe)
         named = [value for prefix in prefixes for value in inside(universe, prefix)]
         assert len(named) == len(set(named))
         assert set(named) == users

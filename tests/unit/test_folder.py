@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pinroute.cli.folder import GENERATED, Drift, drift, unified_diff, write
+from pinroute.cli.exits import Misuse
+from pinroute.cli.folder import GENERATED, Drift, drift, owner_drift, unified_diff, write
+from pinroute.manifest.owner import OwnerFile
 
 OURS = f"{GENERATED} from spec.yaml. DO NOT EDIT.\n"
 
@@ -186,3 +188,17 @@ def test_a_difference_is_shown_as_git_does(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.yaml").read_text() == "a\nc\n"
+
+
+def test_a_file_of_an_owner_that_changes_meanwhile_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "owned.yaml"
+    path.write_bytes(b"\xef\xbb\xbfold\n")
+    wanted = OwnerFile(path.as_posix(), "old\n", "new\n")
+    [found] = owner_drift([wanted])
+    assert (found.before, found.after) == ("\ufeffold\n", "\ufeffnew\n")
+    path.write_text("edited\n")
+    with pytest.raises(Misuse, match="has changed while it was read"):
+        owner_drift([wanted])
+    path.unlink()
+    with pytest.raises(Misuse, match="has changed"):
+        owner_drift([wanted])

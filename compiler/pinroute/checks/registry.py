@@ -17,17 +17,16 @@ from pinroute.checks import (
 )
 from pinroute.checks.resources import Resources, resources_of
 from pinroute.checks.shape import shape
-from pinroute.checks.target import (
-    Target,
-    is_called_virtual_service,
-    is_virtual_service,
-    target_of,
-)
+from pinroute.checks.target import Target, target_of
 from pinroute.diagnostics import Diagnostic
+from pinroute.istio.read import is_called_virtual_service, is_virtual_service
 from pinroute.spec.meaning import Spec
 from pinroute.spec.nodes import Document
 
-CHECKS: tuple[Callable[[Target], Iterator[Diagnostic]], ...] = (
+Check = Callable[[Target], Iterator[Diagnostic]]
+
+# What a server refuses, or takes in another way than it is meant.
+FAULTS: tuple[Check, ...] = (
     shape,
     scope.hosts,
     scope.gateways,
@@ -48,7 +47,7 @@ CHECKS: tuple[Callable[[Target], Iterator[Diagnostic]], ...] = (
     headers.two_levels,
 )
 # What they say would follow from what a wrong type means, which is nothing.
-REACH: tuple[Callable[[Target], Iterator[Diagnostic]], ...] = (
+REACH: tuple[Check, ...] = (
     reach.after_catch_all,
     reach.dead_matches,
 )
@@ -100,7 +99,7 @@ def check_virtual_service(document: Document) -> list[Diagnostic]:
 
 
 def _alone(target: Target) -> list[Diagnostic]:
-    found = [finding for check in CHECKS for finding in check(target)]
+    found = [finding for check in FAULTS for finding in check(target)]
     if not _has_wrong_type(found):
         found += [finding for check in REACH for finding in check(target)]
     return found
@@ -108,3 +107,9 @@ def _alone(target: Target) -> list[Diagnostic]:
 
 def _has_wrong_type(found: Iterable[Diagnostic]) -> bool:
     return any(finding.code == "PIN101" for finding in found)
+
+
+def check_faults(documents: Iterable[Document], specs: Sequence[Spec] = ()) -> list[Diagnostic]:  # noqa: ARG001
+    """Return why VirtualServices may not work; whether each rule is reached is left out."""
+    targets = (target_of(document) for document in documents if is_virtual_service(document))
+    return [finding for target in targets for check in FAULTS for finding in check(target)]

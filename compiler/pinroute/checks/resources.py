@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pinroute.checks.target import Target, is_virtual_service, target_of
+from pinroute.checks.target import Target, target_of
 from pinroute.diagnostics import Path, Span
+from pinroute.istio.read import is_virtual_service
 from pinroute.istio.resource import (
     Fields,
     VirtualService,

@@ -9,8 +9,6 @@ from pinroute.istio.resource import Fields
 from pinroute.spec.nodes import Document, Mapping, Node, Scalar, Sequence, at
 from pinroute.spec.scalars import scalar_value, value
 
-GROUP = "networking.istio.io/"
-
 
 class StringMatch(NamedTuple):
     """A StringMatch of a match item, as it is written.
@@ -54,22 +52,6 @@ class Target(NamedTuple):
     def _spec(self) -> Fields:
         found = self.service.get("spec")
         return found if isinstance(found, dict) else {}
-
-
-def is_virtual_service(document: Document) -> bool:
-    """Tell whether a document is a VirtualService of Istio that can be read."""
-    return is_called_virtual_service(document) and isinstance(document.node(("spec",)), Mapping)
-
-
-def is_called_virtual_service(document: Document) -> bool:
-    """Tell whether a document says that it is a VirtualService of Istio, whatever it holds."""
-    kind, version = (document.node((name,)) for name in ("kind", "apiVersion"))
-    return (
-        isinstance(kind, Scalar)
-        and kind.text == "VirtualService"
-        and isinstance(version, Scalar)
-        and version.text.startswith(GROUP)
-    )
 
 
 def target_of(document: Document) -> Target:

@@ -17,7 +17,8 @@ from pinroute.cli.options import input_options, policy_options
     help=f"""Compile specs to Istio manifests.
 
     Without an output folder, the live stage goes to stdout, ready for kubectl. With one,
-    active/ holds the live stage for Git to sync, and stages/ every stage.
+    active/ holds the live stage for Git to sync, and stages/ every stage. With
+    virtualService mode splice, the owner's file is brought up to date in its place.
 
     \b
       pinroute compile experiment.yaml | kubectl apply -f -
@@ -42,6 +43,9 @@ from pinroute.cli.options import input_options, policy_options
 )
 @click.option(
     "--write", "write_", is_flag=True, help=f"Write into -d, or into {FOLDER}/ beside each spec."
+)
+@click.option(
+    "--remove", is_flag=True, help="Take the rules out of the owner's file (mode splice)."
 )
 @policy_options
 def command(**parameters: Any) -> int:

@@ -9,6 +9,7 @@ from pinroute.cli.exits import Exit, Misuse
 from pinroute.cli.report import exit_code, loud, text
 from pinroute.cli.terminal import colours, err
 from pinroute.compilation import (
+    CheckOthers,
     Compilation,
     Compiled,
     NotOneEnvironment,
@@ -16,7 +17,7 @@ from pinroute.compilation import (
     UnknownStage,
     compile_specs,
 )
-from pinroute.diagnostics import Diagnostic
+from pinroute.diagnostics import Diagnostic, Severity
 from pinroute.diagnostics.nearest import did_you_mean
 
 
@@ -26,20 +27,32 @@ def compiled_or_exit(
     *,
     environment: Source | None = None,
     stage: str | None = None,
+    check_others: CheckOthers | None = None,
 ) -> Compilation:
-    """Return what compiles; with errors they are printed and the command ends."""
+    """Return what compiles; with errors they are printed and the command ends.
+
+    Of what `check_others` finds only errors are printed: advice is for `validate`.
+    """
     try:
-        compilation = compile_specs(sources, environment=environment, stage=stage)
+        compilation = compile_specs(
+            sources, environment=environment, stage=stage, check_others=check_others
+        )
     except UnknownStage as error:
         raise Misuse(f"{error}: {did_you_mean(error.stage, error.known)}") from None
     except NotOneEnvironment as error:
         raise Misuse(f"--env: {error}") from None
     found = sorted([*unread, *compilation.diagnostics])
-    err(text(loud(found), colours(sys.stderr)))
+    told = [one for one in loud(found) if check_others is None or _matters(one)]
+    err(text(told, colours(sys.stderr)))
     code = exit_code(found)
     if code != Exit.OK:
         raise click.exceptions.Exit(code)
     return compilation
+
+
+def _matters(found: Diagnostic) -> bool:
+    """Tell whether a finding is more than advice about a VirtualService, or about such advice."""
+    return found.severity is Severity.ERROR or not found.code.startswith(("PIN3", "PIN013"))
 
 
 def chosen(compilation: Compilation, name: str | None) -> list[Compiled]:

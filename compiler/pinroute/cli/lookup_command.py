@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from pinroute.checks.target import is_virtual_service
 from pinroute.cli.compiled import chosen, compiled_or_exit, looking_at_users
 from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS
@@ -15,6 +14,7 @@ from pinroute.cli.report import dumped
 from pinroute.cli.table import columns
 from pinroute.cli.terminal import out
 from pinroute.compilation import Compiled
+from pinroute.istio.read import is_virtual_service
 from pinroute.lookup import (
     Answer,
     NotServed,

@@ -38,7 +38,7 @@ _INPUT_DEFAULTS = {
 FORMS = {
     "compile": Form(
         "pinroute.cli.compiling",
-        {**_INPUT_FLAGS, "--check": "check", "--write": "write_"},
+        {**_INPUT_FLAGS, "--check": "check", "--write": "write_", "--remove": "remove"},
         {
             **_INPUT_VALUES,
             "-d": "output_dir",
@@ -52,6 +52,7 @@ FORMS = {
             **_INPUT_DEFAULTS,
             "check": False,
             "write_": False,
+            "remove": False,
             "output_dir": None,
             "stage": None,
             "output": "yaml",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from pinroute.change import changes
+from pinroute.change.impact import impact_of
 from pinroute.cli.exits import Exit, Misuse, Unwritable
 from pinroute.cli.folder import Drift, write
 from pinroute.cli.group import SETTINGS
@@ -67,7 +67,7 @@ def _goes_back(checked: Checked, before: str, after: str) -> bool:
         Compiled(checked, stage, (build_stage(spec, stage, checked.manifests),), ())
         for stage in (before, after)
     )
-    return any(change.back for change in changes([old], [new]))
+    return any(change.back for change in impact_of([old], [new]).changes)
 
 
 @command.command("list", context_settings=SETTINGS, short_help="List the stages.")

@@ -6,7 +6,6 @@ from typing import Any, cast
 import click
 
 from pinroute.checks.registry import check_virtual_services
-from pinroute.checks.target import is_virtual_service
 from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import read_sources
@@ -15,6 +14,7 @@ from pinroute.cli.table import columns
 from pinroute.cli.terminal import colours, err, out
 from pinroute.compilation import compile_specs
 from pinroute.istio.limits import header_name_problem
+from pinroute.istio.read import is_virtual_service
 from pinroute.manifest.dump import dump
 from pinroute.spec.resolve import ALPHABETS
 from pinroute.spec.scalars import value

@@ -2,8 +2,9 @@
 
 import click
 
+from pinroute.checks.registry import check_virtual_service
 from pinroute.cli.compiled import compiled_or_exit
-from pinroute.cli.exits import Exit, epilog
+from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import read_sources
 from pinroute.cli.options import input_options
@@ -11,6 +12,7 @@ from pinroute.cli.report import dumped
 from pinroute.cli.starter import STARTER
 from pinroute.cli.table import columns
 from pinroute.compilation import Compiled, Source
+from pinroute.diagnostics import Severity
 
 
 @click.command(
@@ -57,7 +59,19 @@ def command(
     compilation = compiled_or_exit(sources, found, stage=stage)
     if not compilation.experiments:
         raise click.UsageError("the files hold no experiment")
+    for compiled in compilation.experiments:
+        _check_owner(compiled)
     return _try(compilation.experiments, users, joined, output)
+
+
+def _check_owner(compiled: Compiled) -> None:
+    """Stop at an owner's VirtualService that Istio would refuse: Envoy would see no such routes."""
+    owner = compiled.checked.owner
+    found = check_virtual_service(owner.document) if owner is not None else ()
+    for item in found:
+        if item.severity is Severity.ERROR:
+            span = item.span
+            raise Misuse(f"{span.file}:{span.line}: {item.message}; that cannot be tried")
 
 
 def _identity(compiled: Compiled) -> str:
@@ -93,7 +107,7 @@ def _try(
         return Exit.BACKEND
     except Untranslatable as error:
         raise click.UsageError(
-            f"a raw route uses {error.field!r}, which 'try' cannot show"
+            f"a rule that is not pinroute's own uses {error.field!r}, which 'try' cannot show"
         ) from None
     if output == "json":
         click.echo(dumped({"kind": "Try", "envoy": version, **summary.as_dict()}), nl=False)

@@ -4,7 +4,6 @@ import math
 
 import click
 
-from pinroute.checks.target import is_virtual_service
 from pinroute.cli.compiled import chosen, compiled_or_exit
 from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS
@@ -20,6 +19,7 @@ from pinroute.cli.surveying import (
 from pinroute.cli.terminal import out
 from pinroute.cli.verify_report import proof_json, proof_text
 from pinroute.compilation import Compiled
+from pinroute.istio.read import is_virtual_service
 from pinroute.spec.nodes import Document
 from pinroute.verification import Unprovable, verify
 

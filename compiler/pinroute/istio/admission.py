@@ -76,8 +76,9 @@ def check_admission(spec: Spec) -> list[Diagnostic]:
 
 def on_mesh(spec: Spec) -> bool:
     """Tell whether the VirtualService applies to sidecars too."""
-    gateways = spec.experiment.route.gateways
-    return not gateways or "mesh" in gateways
+    route = spec.experiment.route
+    # Without gateways they are the owner's, who could not be asked.
+    return "mesh" in route.gateways or not (route.gateways or route.splice)
 
 
 def _hosts(spec: Spec) -> Iterator[Diagnostic]:

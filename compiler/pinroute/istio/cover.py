@@ -103,6 +103,68 @@ def dead_items(items: Sequence[MatchItem]) -> Iterator[Dead]:
             own.add(item)
 
 
+def disjoint(one: MatchItem, other: MatchItem) -> bool:
+    """Tell whether it is sure that no request satisfies both items; each header comes once.
+
+    Where a regular expression hides it, it is not sure.
+    """
+    first, second = one.residual, other.residual
+    if one.value is not None and other.value is not None and _exclude(one.value, other.value):
+        return True
+    for name in STRING_FIELDS:
+        folded = name == "uri" and (first.get("ignoreUriCase") or second.get("ignoreUriCase"))
+        pair = [_object(match.get(name)) for match in (first, second)]
+        if folded:  # a regular expression does not follow ignoreUriCase
+            pair = [{} if "regex" in match else _folded(match) for match in pair]
+        if _exclude(*pair):
+            return True
+    for name in ("headers", "queryParams"):
+        for key, match in _object(first.get(name)).items():
+            if _exclude(_object(match), _object(_object(second.get(name)).get(key))):
+                return True
+    return _kept_out(first, second) or _kept_out(second, first) or _elsewhere(first, second)
+
+
+def _object(field: object) -> Fields:
+    return field if isinstance(field, dict) else {}
+
+
+def _exclude(one: Fields, other: Fields) -> bool:
+    """Tell whether it is sure that no value satisfies two StringMatches."""
+    for given, condition in ((one, other), (other, one)):
+        exact = given.get("exact")
+        if isinstance(exact, str) and "regex" in condition:
+            regex = str(condition["regex"])
+            return regex_problem(regex) is None and not full_match(regex, exact)
+        if isinstance(exact, str) and ("exact" in condition or "prefix" in condition):
+            return not _implies(given, condition)
+    prefixes = [str(match["prefix"]) for match in (one, other) if "prefix" in match]
+    if len(prefixes) < 2:
+        return False
+    return not (prefixes[0].startswith(prefixes[1]) or prefixes[1].startswith(prefixes[0]))
+
+
+def _kept_out(one: Fields, other: Fields) -> bool:
+    """Tell whether a header that one demands is one that the other excludes."""
+    demanded = _object(one.get("headers"))
+    return any(
+        key.lower() in demanded and _implies(_object(demanded[key.lower()]), _object(match))
+        for key, match in _object(other.get("withoutHeaders")).items()
+    )
+
+
+def _elsewhere(one: Fields, other: Fields) -> bool:
+    """Tell whether two items are at different places: ports, gateways, sources."""
+    if one.get("port") and other.get("port") and one["port"] != other["port"]:
+        return True
+    here, there = one.get("gateways"), other.get("gateways")
+    if here and there:
+        return not set(here) & set(there)
+    # Beside gateways istiod does not look at the source.
+    sources = (one.get("sourceNamespace"), other.get("sourceNamespace"))
+    return not here and not there and all(sources) and sources[0] != sources[1]
+
+
 def takes_everything(item: MatchItem) -> bool:
     """Tell whether istiod takes an item for a catch-all everywhere, and drops what follows it."""
     # At another port or gateway the item is not there at all.
@@ -138,8 +200,8 @@ def _follows(narrow: Fields, wide: Fields) -> bool:
         ):
             return False
     for name in MAP_FIELDS:
-        for key, condition in (wide.get(name) or {}).items():
-            given = (narrow.get(name) or {}).get(key)
+        for key, condition in _object(wide.get(name)).items():
+            given = _object(narrow.get(name)).get(key)
             if not isinstance(given, dict) or not isinstance(condition, dict):
                 return False
             # Excluding more implies excluding less.

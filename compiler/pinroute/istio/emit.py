@@ -90,4 +90,4 @@ def _match(item: Item, routes: RouteList) -> JsonObject:
 
 def match_items(rules: list[JsonObject]) -> int:
     """Count match items as Envoy does: a rule without a match is one route too."""
-    return sum(len(rule.get("match", ())) or 1 for rule in rules)
+    return sum(len(rule.get("match") or ()) or 1 for rule in rules)

@@ -45,22 +45,26 @@ def taker(rules: Iterable[ReadRule], call: Call, *, joined: bool = False) -> Mat
 
 def takes(item: MatchItem, call: Call, *, joined: bool = False) -> bool:
     """Tell whether an item takes a request."""
-    if not there(item, call):
-        return False
-    match = item.residual
     if item.value is not None and not _held(_lines(call, item.header), item.value, joined):
+        return False
+    return satisfied(item.residual, call, joined=joined)
+
+
+def satisfied(match: Fields, call: Call, *, joined: bool = False) -> bool:
+    """Tell whether a request satisfies a match, also one without the user hash."""
+    if not there(match, call):
         return False
     path, _, query = call.path.partition("?")
     folded = bool(match.get("ignoreUriCase"))
     uri = match.get("uri") or {}
-    if uri and not _text(uri, path, folded=folded and "regex" not in uri):
+    if uri and not string_matches(uri, path, folded=folded and "regex" not in uri):
         return False
     for field, value in (
         ("method", call.method),
         ("scheme", call.scheme),
         ("authority", call.host),
     ):
-        if match.get(field) and not _text(match[field], value):
+        if match.get(field) and not string_matches(match[field], value):
             return False
     return (
         all(_held(_lines(call, name), value, joined) for name, value in _map(match, "headers"))
@@ -72,9 +76,8 @@ def takes(item: MatchItem, call: Call, *, joined: bool = False) -> bool:
     )
 
 
-def there(item: MatchItem, call: Call) -> bool:
-    """Tell whether an item is there at all for a listener: istiod leaves it out otherwise."""
-    match = item.residual
+def there(match: Fields, call: Call) -> bool:
+    """Tell whether a match is there at all for a listener: istiod leaves it out otherwise."""
     if match.get("port") and match["port"] != call.port:
         return False
     if match.get("gateways"):
@@ -112,7 +115,7 @@ def _held(lines: Sequence[str], match: Fields, joined: bool) -> bool:
     if not match:
         return True
     values = [",".join(lines)] if joined else lines
-    return any(_text(match, value) for value in values)
+    return any(string_matches(match, value) for value in values)
 
 
 def _excluded(lines: Sequence[str], match: Fields, joined: bool) -> bool:
@@ -126,11 +129,12 @@ def _parameter(query: str, name: str, match: Fields) -> bool:
     for pair in query.split("&") if query else ():
         key, _, value = pair.partition("=")
         if key == name:
-            return not match or match.get("regex") == "*" or _text(match, value)
+            return not match or match.get("regex") == "*" or string_matches(match, value)
     return False
 
 
-def _text(match: Fields, value: str, *, folded: bool = False) -> bool:
+def string_matches(match: Fields, value: str, *, folded: bool = False) -> bool:
+    """Tell whether a text satisfies a StringMatch."""
     if "regex" in match:
         return match["regex"] == "*" or full_match(str(match["regex"]), value)
     kind = "exact" if "exact" in match else "prefix"

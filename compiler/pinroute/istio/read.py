@@ -10,7 +10,10 @@ from typing import NamedTuple
 
 from pinroute.diagnostics import Path
 from pinroute.istio.resource import Fields, as_list, as_mapping, gateway_key, namespace_of
+from pinroute.spec.nodes import Document, Scalar
+from pinroute.spec.nodes import Mapping as Object
 
+GROUP = "networking.istio.io/"
 STRING_FIELDS = ("uri", "scheme", "method", "authority")
 MAP_FIELDS = ("headers", "withoutHeaders", "queryParams")
 # A field of another type is no condition: no server takes it, and the checks say so.
@@ -21,8 +24,9 @@ PLACE_FIELDS = ("port", "gateways", "sourceLabels", "sourceNamespace")
 class MatchItem(NamedTuple):
     """One alternative of one rule. `path` leads to it in the document of its VirtualService.
 
-    `service` is the place of that VirtualService among those that were read. `residual` is the match without the one on `header`, the header that is looked at;
-    `value` is that one: a StringMatch, `{}` for presence, None where there is none.
+    `service` is the place of that VirtualService among those that were read. `residual`
+    is the match without the one on `header`, the header that is looked at; `value` is
+    that one: a StringMatch, `{}` for presence, None where there is none.
     """
 
     rule: int
@@ -49,6 +53,22 @@ class ReadRule(NamedTuple):
     def label(self) -> str:
         """How the rule is called in messages: by its name, or by its place from 0."""
         return repr(self.name) if self.name else f"#{self.number}"
+
+
+def is_virtual_service(document: Document) -> bool:
+    """Tell whether a document is a VirtualService of Istio that can be read."""
+    return is_called_virtual_service(document) and isinstance(document.node(("spec",)), Object)
+
+
+def is_called_virtual_service(document: Document) -> bool:
+    """Tell whether a document says that it is a VirtualService of Istio, whatever it holds."""
+    kind, version = (document.node((name,)) for name in ("kind", "apiVersion"))
+    return (
+        isinstance(kind, Scalar)
+        and kind.text == "VirtualService"
+        and isinstance(version, Scalar)
+        and version.text.startswith(GROUP)
+    )
 
 
 def read_rules(service: Fields, header: str | None = None, *, number: int = 0) -> list[ReadRule]:

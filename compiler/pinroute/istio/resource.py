@@ -12,7 +12,7 @@ Fields = Mapping[str, Any]
 
 MESH = "mesh"
 EVERYWHERE = "*"
-_DOMAIN = "svc.cluster.local"
+CLUSTER_DOMAIN = "cluster.local"
 
 
 class VirtualService(NamedTuple):
@@ -76,11 +76,11 @@ def _age(service: VirtualService) -> tuple[bool, str, str, str]:
     return not service.created, service.created, service.name, service.namespace
 
 
-def full_host(host: str, namespace: str) -> str:
+def full_host(host: str, namespace: str, domain: str = CLUSTER_DOMAIN) -> str:
     """Return a host as istiod reads it: a name without a dot is a Service of the namespace."""
     if host == "*" or "." in host or ":" in host or _is_address(host):
         return host
-    return f"{host}.{namespace}.{_DOMAIN}"
+    return f"{host}.{namespace}.svc.{domain}"
 
 
 def gateway_key(name: str, namespace: str) -> str:

@@ -114,7 +114,7 @@ def _routes(
     found: list[Route] = []
     for rule in joined(service, delegates, header).rules:
         for item in rule.items:
-            if there(item, call):
+            if there(item.residual, call):
                 found.append(Route(service, rule, item))
                 if is_catch_all(item):
                     return found

@@ -4,7 +4,7 @@ A text stays plain only if it is a harmless word; everything else is in single q
 """
 
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -38,8 +38,8 @@ def _text(dumper: Any, value: str) -> Any:
 _Dumper.add_representer(str, _text)
 
 
-def dump(data: Mapping[str, Any]) -> str:
-    """Return one object as YAML, keys in the order in which they were made."""
+def dump(data: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
+    """Return an object (or a list of some) as YAML, keys in the order in which they were made."""
     return yaml.dump(
         data,
         Dumper=_Dumper,

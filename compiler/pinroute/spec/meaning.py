@@ -170,11 +170,36 @@ def _not_built(spec: Spec) -> Iterator[Diagnostic]:
                 hint += ", or hand it to Iter8 with output.iter8Experiment: true"
             field = ".".join(str(step) for step in path)
             yield diagnose("PIN215", document.span(path, key=True), path, field=field, hint=hint)
-    mode_path: Path = ("spec", "route", "virtualService", "mode")
-    mode = document.node(mode_path)
-    if isinstance(mode, Scalar) and mode.text == "splice":
-        where = document.span(mode_path)
-        yield diagnose("PIN215", where, mode_path, field=f"virtualService mode {mode.text!r}")
+
+
+def _splice(spec: Spec) -> Iterator[Diagnostic]:
+    """Check what rules need that are put among those of another owner."""
+    document, experiment = spec
+    route = experiment.route
+    base: Path = ("spec", "route", "virtualService")
+    if route.file is not None and not route.splice:
+        path = (*base, "file")
+        problem = "'file' names the file of another owner, and mode 'splice' is not set"
+        hint = "add 'mode: splice', or remove 'file'"
+        yield diagnose("PIN256", document.span(path, key=True), path, hint=hint, problem=problem)
+    if not route.splice:
+        return
+    if route.file is None:
+        path = (*base, "mode")
+        problem = "mode 'splice' has no file to put rules into"
+        hint = "name the file of the VirtualService in 'file', relative to this spec"
+        yield diagnose("PIN256", document.span(path), path, hint=hint, problem=problem)
+    if not experiment.output.rule_names:
+        path = ("spec", "output", "ruleNames")
+        problem = "rules without names cannot be told from those of the owner"
+        yield diagnose("PIN256", document.span(path), path, hint="remove it", problem=problem)
+    for index, item in enumerate(route.http):
+        if item.raw is not None:
+            path = ("spec", "route", "http", index, "raw")
+            problem = f"route {item.name!r} takes no part: its rule is one of the owner's own"
+            hint = "write it into the owner's file"
+            where = document.span(path, key=True)
+            yield diagnose("PIN256", where, path, hint=hint, problem=problem)
 
 
 def _prefixes(spec: Spec) -> Iterator[Diagnostic]:
@@ -189,5 +214,6 @@ _CHECKS: tuple[Callable[[Spec], Iterator[Diagnostic]], ...] = (
     _user_hash,
     _stage,
     _not_built,
+    _splice,
     _prefixes,
 )

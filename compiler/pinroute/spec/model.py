@@ -121,7 +121,8 @@ class Route(NamedTuple):
     """The VirtualService to make. Without `http` entries every request takes part.
 
     With `delegate` it has no hosts and gateways of its own: a root VirtualService of
-    somebody else, which has them, hands requests on to it.
+    somebody else, which has them, hands requests on to it. With `splice` it is somebody
+    else's, in `file`, and receives the rules of the experiment among its own.
     """
 
     hosts: tuple[str, ...]
@@ -130,6 +131,8 @@ class Route(NamedTuple):
     namespace: str
     http: tuple[HttpRoute, ...]
     delegate: bool = False
+    splice: bool = False
+    file: str | None = None
 
 
 class Platform(NamedTuple):

@@ -111,6 +111,8 @@ def _route(fields: Fields, name: str, namespace: str) -> Route:
             for item in fields.get("http", ())
         ),
         delegate=service.get("mode") == "delegate",
+        splice=service.get("mode") == "splice",
+        file=service.get("file"),
     )
 
 

@@ -63,10 +63,7 @@ def build_stage(
 
     `manifests` holds the InferenceService of each version that is given as a file.
     """
-    if any(group.by_share for group in experiment.groups):
-        from pinroute.stages.allocation import allocated
-
-        experiment = allocated(experiment, stage)
+    experiment = with_prefixes(experiment, stage)
     universe = Universe(experiment.user_hash.alphabet, experiment.user_hash.digits)
     parts = parts_of(experiment, stage)
     naming = _naming(experiment)
@@ -97,6 +94,15 @@ def build_stage(
     changed = _inference_service(experiment, promoted, manifests) if promoted is not None else None
     source = experiment.user_hash.source
     return Stage(stage, RouteList(source, universe, tuple(items)), tables, changed)
+
+
+def with_prefixes(experiment: Experiment, stage: str) -> Experiment:
+    """Return the experiment with the prefixes that groups given by a share have in a stage."""
+    if not any(group.by_share for group in experiment.groups):
+        return experiment
+    from pinroute.stages.allocation import allocated
+
+    return allocated(experiment, stage)
 
 
 def _naming(experiment: Experiment) -> Naming:

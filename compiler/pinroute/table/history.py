@@ -1,14 +1,12 @@
-"""Does a sequence of tables bring users back to what they had left?"""
+"""Does a sequence of states bring users back to what they had left?"""
 
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Sequence
-from fractions import Fraction
 
-from pinroute.table.bulk import intervals
-from pinroute.table.impact import Move
-from pinroute.table.measure import Share
-from pinroute.table.ranges import Range, hash_at, joined
+from pinroute.table.impact import Move, Runs, moves_of, runs_of
+from pinroute.table.ranges import Range
 from pinroute.table.table import Leaf, Table
+from pinroute.table.universe import Universe
 
 
 def comebacks(tables: Sequence[Table], by: Callable[[Leaf], Hashable]) -> list[Move]:
@@ -16,28 +14,25 @@ def comebacks(tables: Sequence[Table], by: Callable[[Leaf], Hashable]) -> list[M
 
     `tables` are of one universe, the oldest first. A user who goes a, b, a comes back.
     """
-    universe = tables[0].universe
-    runs = [intervals(table) for table in tables]
-    names = [[by(leaf) for leaf in table.leaves] for table in tables]
-    starts = sorted({start for run in runs for start in run.starts})
+    return comebacks_of(tables[0].universe, [runs_of(table, by) for table in tables])
+
+
+def comebacks_of(
+    universe: Universe, states: Sequence[Runs], nothing: Hashable = None
+) -> list[Move]:
+    """Return the moves to what the same users had left before; the oldest state is the first.
+
+    Who met `nothing` in a state is taken to be where he was.
+    """
+    starts = sorted({start for state in states for start in state.starts})
     found: dict[tuple[Hashable, Hashable], list[Range]] = {}
     for start, end in zip(starts, [*starts[1:], universe.size], strict=True):
         met: list[Hashable] = []
-        for run, name in zip(runs, names, strict=True):
-            now = name[run.leaves[bisect_right(run.starts, start) - 1]]
-            if met and now == met[-1]:
+        for state in states:
+            now = state.met[bisect_right(state.starts, start) - 1]
+            if now == nothing or (met and now == met[-1]):
                 continue
             if now in met:
                 found.setdefault((met[-1], now), []).append(Range(start, end))
             met.append(now)
-    moves = [
-        Move(
-            before,
-            after,
-            Share(Fraction(sum(part.size for part in joined(parts)), universe.size)),
-            hash_at(universe, parts[0].start),
-            tuple(joined(parts)),
-        )
-        for (before, after), parts in found.items()
-    ]
-    return sorted(moves, key=lambda move: (-move.share, str(move.before), str(move.after)))
+    return moves_of(universe, found)

@@ -4,7 +4,7 @@ A range is [start, end) over the user hashes in order, counted from 0. A block i
 that a prefix names: aligned, and a power of the alphabet's size long.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pinroute.table.universe import Universe
@@ -92,3 +92,32 @@ def joined(ranges: Iterable[Range]) -> list[Range]:
         else:
             found.append(item)
     return found
+
+
+def common(one: Sequence[Range], two: Sequence[Range]) -> tuple[Range, ...]:
+    """Return what two lists of ranges share; each is in order and without overlap."""
+    found: list[Range] = []
+    left = right = 0
+    while left < len(one) and right < len(two):
+        start = max(one[left].start, two[right].start)
+        end = min(one[left].end, two[right].end)
+        if start < end:
+            found.append(Range(start, end))
+        if one[left].end <= two[right].end:
+            left += 1
+        else:
+            right += 1
+    return tuple(found)
+
+
+def rest(universe: Universe, ranges: Iterable[Range]) -> tuple[Range, ...]:
+    """Return the user hashes that are in none of the ranges, which are in order."""
+    found: list[Range] = []
+    start = 0
+    for item in ranges:
+        if start < item.start:
+            found.append(Range(start, item.start))
+        start = item.end
+    if start < universe.size:
+        found.append(Range(start, universe.size))
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""What a change does to users, between specs and VirtualServices on either side."""

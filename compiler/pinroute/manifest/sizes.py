@@ -1,0 +1,59 @@
+"""Is the VirtualService of a stage too large for somebody on its way?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pinroute.diagnostics import Diagnostic, Path, diagnose
+from pinroute.istio.emit import match_items
+from pinroute.istio.limits import MAX_CLIENT_APPLY_BYTES, MAX_ITEMS, MAX_OBJECT_BYTES
+from pinroute.manifest.bundle import Rendered
+from pinroute.spec.meaning import Spec
+
+# Where the rules are as few as can be, advice to make them few would not help.
+_IF_MINIMAL = {
+    "PIN236": "give the groups fewer and shorter prefixes",
+    "PIN237": "use 'kubectl apply --server-side'",
+    "PIN238": "give the groups fewer and shorter prefixes",
+}
+
+
+def check_sizes(spec: Spec, rendered: Sequence[Rendered]) -> list[Diagnostic]:
+    """Return which stages have more rules or bytes than is good, or than is taken."""
+    found: list[Diagnostic] = []
+    path: Path = ("spec", "groups")
+    where = spec.document.span(path, key=True)
+    experiment = spec.experiment
+    hints = _IF_MINIMAL if experiment.output.rules == "minimal" else {}
+    for stage in rendered:
+        service = stage.virtual_service
+        items = match_items(service["spec"]["http"])
+        # The text of a Python object is nearly its JSON, and quickly made.
+        large = len(repr(service)) > MAX_CLIENT_APPLY_BYTES // 4
+        size = _json_bytes(service) if large else 0
+        sizes = {
+            "PIN236": items > MAX_ITEMS,
+            "PIN237": MAX_CLIENT_APPLY_BYTES < size <= MAX_OBJECT_BYTES,
+            "PIN238": size > MAX_OBJECT_BYTES,
+        }
+        found += [
+            diagnose(
+                code,
+                where,
+                path,
+                hint=hints.get(code),
+                name=experiment.name,
+                stage=stage.name,
+                items=items,
+                limit=MAX_ITEMS,
+                size=size,
+            )
+            for code, exceeded in sizes.items()
+            if exceeded
+        ]
+    return found
+
+
+def _json_bytes(item: Mapping[str, Any]) -> int:
+    import json
+
+    return len(json.dumps(item, separators=(",", ":"), ensure_ascii=False).encode())
