@@ -45,6 +45,12 @@ def _documents(folder: Path) -> list[Document]:
 EVERYTHING = {sample: _documents(GOLDEN / sample) for sample in SAMPLES}
 
 
+def test_every_sample_is_there() -> None:
+    samples = {file.stem for file in (GOLDEN.parent / "samples").glob("*.yaml")}
+    assert set(SAMPLES) == samples
+    assert sum(len(found) for found in EVERYTHING.values()) > 8 * len(samples)
+
+
 @pytest.fixture(scope="module")
 def namespaced(cluster: "Cluster") -> "Cluster":
     """The cluster, with every namespace that a sample names."""
@@ -58,7 +64,7 @@ def test_every_stage_is_accepted(namespaced: "Cluster", sample: str, side: str) 
     asked = [one.text for one in EVERYTHING[sample] if one.kind not in NOT_SERVED]
     words = (f"--server-side={side}", "--dry-run=server", "--validate=strict", "-f", "-")
     said = namespaced.kubectl("apply", *words, stdin="---\n".join(asked))
-    assert len(said.stdout.splitlines()) == len(asked) > 4, said.stdout
+    assert len(said.stdout.splitlines()) == len(asked) > 0, said.stdout
     assert said.stderr == ""  # Istio warns of rules that are never reached
 
 
