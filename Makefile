@@ -1,7 +1,7 @@
 # Two commands on a fresh clone, with nothing before them but Python on Linux:
 #
 #   make try     the tutorial's experiment through a real Envoy on this machine
-#   make test    everything that CI runs
+#   make test    everything that CI runs; the first run builds the real servers of the tests
 #
 # and for daily work: make check (quick), make bench, make golden (rewrite golden files).
 
@@ -16,8 +16,10 @@ try: $(TRY)/ready
 	$(TRY)/bin/pinroute try samples/tutorial.yaml --user 1111100000 --user 1010101010
 
 test: $(DEV)/ready lint
+	$(DEV)/bin/python tools/build.py all >/dev/null
 	$(DEV)/bin/pytest --cov --cov-report=term \
-		tests/unit tests/docs tests/property tests/golden tests/cli tests/git tests/wheel tests/envoy tests/conformance
+		tests/unit tests/docs tests/property tests/golden tests/cli tests/git tests/wheel \
+		tests/tools tests/envoy tests/conformance
 
 check: $(DEV)/ready lint
 	$(DEV)/bin/pytest -q tests/unit tests/golden tests/cli

@@ -1,11 +1,15 @@
-"""What all tests share: the switch that rewrites golden files."""
+"""What all tests share: the switch that rewrites golden files, and the real cluster."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
+
+    from servers.cluster import Cluster
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -15,3 +19,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=False,
         help="rewrite golden/ and docs/diagnostics.md instead of comparing; read the diff",
     )
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A Kubernetes API server that asks istiod's webhook: one for the whole run."""
+    from servers.cluster import cluster  # certificates and processes: most tests need neither
+
+    with cluster() as running:
+        yield running

@@ -57,7 +57,7 @@ class Istiod:
 @pytest.fixture(scope="session")
 def istiod() -> Iterator[Istiod]:
     built = subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "build.py"), "istiod"],
+        [sys.executable, str(ROOT / "tools" / "build.py"), "istiod-routes"],
         check=True,
         stdout=subprocess.PIPE,
         text=True,

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pinroute.checks.resources import Resources
 from pinroute.diagnostics import Diagnostic, Related, diagnose
 from pinroute.istio.delegation import Dropped, Widened, delegates_of, joined
-from pinroute.istio.resource import MESH
 
 
 def dropped_rules(resources: Resources) -> Iterator[Diagnostic]:
@@ -57,32 +56,3 @@ def _widened(resources: Resources, widened: Widened) -> Diagnostic:
         name=widened.name,
         root=widened.root.key,
     )
-
-
-def shape(resources: Resources) -> Iterator[Diagnostic]:
-    """Find delegates that Istio refuses: with gateways, or with delegates of their own."""
-    for target, service in zip(resources.targets, resources.virtual_services, strict=True):
-        if service.hosts or not target.rules:
-            continue
-        if service.gateways != (MESH,):
-            path = ("spec", "gateways")
-            problem = "a VirtualService without hosts is a delegate, and has no gateways"
-            yield diagnose(
-                "PIN313",
-                target.document.span(path, key=True),
-                path,
-                noun="gateway",
-                value=service.gateways[0],
-                problem=problem,
-            )
-        for rule in target.rules:
-            if "delegate" in rule.fields:
-                inner = (*rule.path, "delegate")
-                problem = "a delegate has no delegate of its own"
-                yield diagnose(
-                    "PIN314",
-                    target.document.span(inner, key=True),
-                    inner,
-                    rule=rule.label,
-                    problem=problem,
-                )

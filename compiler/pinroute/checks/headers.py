@@ -1,13 +1,16 @@
 """Headers that rules set: what Envoy refuses, what leaks, what is set at two levels."""
 
+import re
 from collections.abc import Iterator
 
 from pinroute.checks.target import Target, destinations
 from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
 from pinroute.istio.limits import header_name_problem, header_value_problem
-from pinroute.spec.nodes import Mapping, Node, Scalar, at
+from pinroute.spec.nodes import Mapping, Node, Scalar, Sequence, at
 
 LEAKING = ("%ENVIRONMENT(", "%FILE_CONTENT(")
+AUTHORITY = ("host", ":authority")
+FORM = re.compile(r"%[^%()]+(?:\([^()\"\\]+\))?%")
 FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "upgrade", "te"})
 
 
@@ -43,10 +46,10 @@ def values(target: Target) -> Iterator[Diagnostic]:
                         side=side,
                     )
                     continue
-                # A Host is taken literally: `%` means nothing in it.
-                problem = (
-                    None if name.lower() in ("host", ":authority") else header_value_problem(text)
-                )
+                # A Host is taken literally: an operator means nothing in it, but Istio
+                # wants it to have the form of one.
+                literal = name.lower() in AUTHORITY
+                problem = header_value_problem(FORM.sub("", text) if literal else text)
                 if problem is not None:
                     yield diagnose("PIN303", where, place, name=name, value=text, problem=problem)
 
@@ -59,7 +62,7 @@ def names(target: Target) -> Iterator[Diagnostic]:
             for name in entries.entries:
                 place = (*inner, name)
                 problem: str | None
-                if name.lower() in ("host", ":authority"):
+                if name.lower() in AUTHORITY:
                     problem = None if side == "request" else "a response has no Host"
                 elif name.lower() in FRAMING:
                     problem = "it frames the message; changing it breaks every request"
@@ -68,6 +71,49 @@ def names(target: Target) -> Iterator[Diagnostic]:
                 if problem is not None:
                     where = document.span(place, key=True)
                     yield diagnose("PIN304", where, place, name=name, problem=problem)
+
+
+def removed(target: Target) -> Iterator[Diagnostic]:
+    """Find names that Istio does not let be removed."""
+    document = target.document
+    for path, block in target.blocks:
+        for side in ("request", "response"):
+            entries = at(block, side, "remove")
+            for index, node in enumerate(entries.items if isinstance(entries, Sequence) else ()):
+                name = node.text if isinstance(node, Scalar) else "x"
+                if name and name.lower() != "host" and not name.startswith(":"):
+                    continue
+                place = (*path, side, "remove", index)
+                problem = "it is no header that can be removed" if name else "it is empty"
+                yield diagnose("PIN304", document.span(place), place, name=name, problem=problem)
+
+
+def authorities(target: Target) -> Iterator[Diagnostic]:
+    """Find the Host of a request set twice: refused in a rule, a matter of luck in a destination."""
+    document = target.document
+    for path, block in target.blocks:
+        request = at(block, "request")
+        set_here = [
+            (*path, "request", operation, name)
+            for operation in ("set", "add")
+            for name in _names(at(request, operation))
+            if name.lower() in AUTHORITY
+        ]
+        rewrite = (*path[:-1], "rewrite", "authority")
+        if set_here and document.node(rewrite) is not None:
+            set_here.insert(0, rewrite)
+        for place in set_here[1:]:
+            problem = "the Host of the request is set elsewhere too"
+            related = (Related(document.span(set_here[0], key=True), "here"),)
+            where, name = document.span(place, key=True), place[-1]
+            hint = "set it once"
+            yield diagnose(
+                "PIN304", where, place, related=related, hint=hint, name=name, problem=problem
+            )
+
+
+def _names(node: Node | None) -> list[str]:
+    return list(node.entries) if isinstance(node, Mapping) else []
 
 
 def two_levels(target: Target) -> Iterator[Diagnostic]:
@@ -82,7 +128,7 @@ def two_levels(target: Target) -> Iterator[Diagnostic]:
                 if key not in own:
                     continue
                 side, name = key
-                authority = side == "request" and name in ("host", ":authority")
+                authority = side == "request" and name in AUTHORITY
                 winner = "the rule" if authority or len(routes) > 1 else "the destination"
                 related = (Related(document.span(own[key], key=True), "the rule sets it here"),)
                 where = document.span(path, key=True)

@@ -1,24 +1,19 @@
 """Matches that Istio refuses, or that the API server turns into something else."""
 
+import re
 from collections.abc import Iterator
 
-from pinroute.checks.target import Target
+from pinroute.checks.target import Target, is_null
 from pinroute.diagnostics import Diagnostic, Related, diagnose
 from pinroute.diagnostics.nearest import did_you_mean
-from pinroute.istio.admission import MATCH_FIELDS
 from pinroute.istio.limits import header_name_problem
 from pinroute.istio.regex import regex_problem
 from pinroute.spec.nodes import Mapping, Node, Scalar, Sequence, at
 from pinroute.spec.scalars import misread, scalar_value
 
 KINDS = ("exact", "prefix", "regex")
-CLAIM = "@request.auth.claims"
+CLAIM = re.compile(r"(?is)@request\.auth\.claims(?:\..+|\[.+\])")
 PSEUDO = frozenset({":path", ":method", ":scheme", ":authority"})
-
-
-def is_null(node: Node | None) -> bool:
-    """Tell whether a node is null to Kubernetes."""
-    return isinstance(node, Scalar) and node.plain and scalar_value(node) is None
 
 
 def nulls(target: Target) -> Iterator[Diagnostic]:
@@ -103,21 +98,17 @@ def _problem(field: str, node: Node | None) -> str | None:
 
 
 def names(target: Target) -> Iterator[Diagnostic]:
-    """Find unknown fields of matches, and names of headers that no request can have."""
+    """Find names of headers that no request can have."""
     document = target.document
-    for path, item in target.matches:
-        for name in item.entries:
-            if name not in MATCH_FIELDS:
-                inner = (*path, name)
-                hint = did_you_mean(name, MATCH_FIELDS)
-                yield diagnose(
-                    "PIN311", document.span(inner, key=True), inner, hint=hint, field=name
-                )
     for path, field, _ in target.strings:
         name = str(path[-1])
+        if field == "queryParams" and not name:
+            problem = "it is empty, which Envoy refuses"
+            where = document.span(path, key=True)
+            yield diagnose("PIN304", where, path, hint="name it", name=name, problem=problem)
         if field == "queryParams" or len(path) < 7:
             continue
-        if name.startswith(CLAIM):
+        if CLAIM.fullmatch(name):
             if target.on_mesh:
                 problem = "claims are matched on gateways only"
                 yield diagnose(

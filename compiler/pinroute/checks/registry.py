@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pinroute.checks import (
+    actions,
     claims,
     defaults,
     delegates,
@@ -10,23 +11,30 @@ from pinroute.checks import (
     matches,
     reach,
     references,
-    rules,
+    scope,
     versions,
+    weights,
 )
 from pinroute.checks.resources import Resources, resources_of
+from pinroute.checks.shape import shape
 from pinroute.checks.target import Target, target_of
 from pinroute.diagnostics import Diagnostic
-from pinroute.istio.read import is_virtual_service
+from pinroute.istio.read import is_called_virtual_service, is_virtual_service
 from pinroute.spec.meaning import Spec
 from pinroute.spec.nodes import Document
 
 Check = Callable[[Target], Iterator[Diagnostic]]
 
-# What Istio or Envoy refuses, or takes in another way than it is meant.
+# What a server refuses, or takes in another way than it is meant.
 FAULTS: tuple[Check, ...] = (
-    rules.hosts,
-    rules.actions,
-    rules.weights,
+    shape,
+    scope.hosts,
+    scope.gateways,
+    scope.exports,
+    scope.sources,
+    scope.targets,
+    actions.actions,
+    weights.weights,
     matches.null_rules,
     matches.nulls,
     matches.refused,
@@ -34,10 +42,12 @@ FAULTS: tuple[Check, ...] = (
     matches.repeated,
     headers.values,
     headers.names,
+    headers.removed,
+    headers.authorities,
     headers.two_levels,
 )
-CHECKS: tuple[Check, ...] = (
-    *FAULTS,
+# What they say would follow from what a wrong type means, which is nothing.
+REACH: tuple[Check, ...] = (
     reach.after_catch_all,
     reach.dead_matches,
 )
@@ -45,7 +55,6 @@ CHECKS_TOGETHER: tuple[Callable[[Resources], Iterator[Diagnostic]], ...] = (
     claims.shared_hosts,
     claims.dead_together,
     defaults.no_default,
-    delegates.shape,
     delegates.dropped_rules,
     references.missing,
     references.subsets,
@@ -66,17 +75,38 @@ def check_virtual_services(
 
     `specs` claim hosts too. `complete`: what is named and not among the documents is missing.
     """
+    documents = tuple(documents)
+    found: list[Diagnostic] = []
+    for document in documents:
+        if is_called_virtual_service(document) and not is_virtual_service(document):
+            found += shape(target_of(document))
     resources = resources_of(documents, specs, complete=complete)
-    found = [
-        finding for target in resources.targets for check in CHECKS for finding in check(target)
-    ]
+    broken: set[Document] = set()
+    for target in resources.targets:
+        alone = _alone(target)
+        found += alone
+        if _has_wrong_type(alone):
+            broken.add(target.document)
+    if broken:
+        sound = [document for document in documents if document not in broken]
+        resources = resources_of(sound, specs, complete=complete)
     return found + [finding for check in CHECKS_TOGETHER for finding in check(resources)]
 
 
 def check_virtual_service(document: Document) -> list[Diagnostic]:
     """Return what is wrong with one VirtualService, as far as it shows alone."""
-    target = target_of(document)
-    return [finding for check in CHECKS for finding in check(target)]
+    return _alone(target_of(document))
+
+
+def _alone(target: Target) -> list[Diagnostic]:
+    found = [finding for check in FAULTS for finding in check(target)]
+    if not _has_wrong_type(found):
+        found += [finding for check in REACH for finding in check(target)]
+    return found
+
+
+def _has_wrong_type(found: Iterable[Diagnostic]) -> bool:
+    return any(finding.code == "PIN101" for finding in found)
 
 
 def check_faults(documents: Iterable[Document], specs: Sequence[Spec] = ()) -> list[Diagnostic]:  # noqa: ARG001

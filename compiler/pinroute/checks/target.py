@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, cast
 from pinroute.diagnostics import Path
 from pinroute.istio.read import MAP_FIELDS, STRING_FIELDS, ReadRule, read_rules
 from pinroute.istio.resource import Fields
-from pinroute.spec.nodes import Document, Mapping, Node, Sequence, at
-from pinroute.spec.scalars import value
+from pinroute.spec.nodes import Document, Mapping, Node, Scalar, Sequence, at
+from pinroute.spec.scalars import scalar_value, value
 
 
 class StringMatch(NamedTuple):
@@ -40,8 +40,18 @@ class Target(NamedTuple):
     @property
     def on_mesh(self) -> bool:
         """Whether sidecars follow it too."""
-        gateways = self.service.get("spec", {}).get("gateways")
-        return not gateways or "mesh" in gateways
+        gateways = self._spec.get("gateways")
+        return not gateways or (isinstance(gateways, list) and "mesh" in gateways)
+
+    @property
+    def is_delegate(self) -> bool:
+        """Whether it has no hosts, and so is for other VirtualServices to delegate to."""
+        return not self._spec.get("hosts")
+
+    @property
+    def _spec(self) -> Fields:
+        found = self.service.get("spec")
+        return found if isinstance(found, dict) else {}
 
 
 def target_of(document: Document) -> Target:
@@ -96,3 +106,8 @@ def destinations(entry: Node) -> list[Node]:
     """Return the destinations of a rule."""
     routes = at(entry, "route")
     return routes.items if isinstance(routes, Sequence) else []
+
+
+def is_null(node: Node | None) -> bool:
+    """Tell whether a node is null to Kubernetes."""
+    return isinstance(node, Scalar) and node.plain and scalar_value(node) is None

@@ -8,7 +8,10 @@ every host of the gateway port.
 import re
 import string
 
+from pinroute.istio.operators import operators_problem
+
 MAX_HEADER_BYTES = 16_384
+MAX_DURATION_NS = 9_223_372_036 * 10**9
 MAX_ITEMS = 256
 MAX_CLIENT_APPLY_BYTES = 200 * 1024
 MAX_OBJECT_BYTES = 1024 * 1024
@@ -16,8 +19,8 @@ MAX_OBJECT_BYTES = 1024 * 1024
 _ALPHANUMERIC = frozenset(string.ascii_letters + string.digits)
 _LABEL = _ALPHANUMERIC | {"-"}
 _TOKEN = _ALPHANUMERIC | frozenset("!#$%&'*+-.^_`|~")
-_DURATION = r"(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|m|h))+"
-_PART = r"([0-9]+)(?:\.([0-9]+))?(ns|us|µs|ms|s|m|h)"
+_DURATION = r"\+?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|ms|s|m|h))+"
+_PART = r"([0-9]*)\.?([0-9]*)(ns|us|µs|ms|s|m|h)"
 _UNIT_NS = {
     "ns": 1,
     "us": 1000,
@@ -28,52 +31,15 @@ _UNIT_NS = {
     "h": 3600 * 10**9,
 }
 
-# The command operators of Envoy that take no request-time surprises. `ENVIRONMENT` and
-# `FILE_CONTENT` are accepted by some versions and would hand the gateway's secrets out.
-OPERATORS = frozenset(
-    [
-        "REQ",
-        "RESP",
-        "TRAILER",
-        "PROTOCOL",
-        "ROUTE_NAME",
-        "VIRTUAL_CLUSTER_NAME",
-        "UPSTREAM_HOST",
-        "UPSTREAM_CLUSTER",
-        "UPSTREAM_LOCAL_ADDRESS",
-        "UPSTREAM_REMOTE_ADDRESS",
-        "DOWNSTREAM_REMOTE_ADDRESS",
-        "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT",
-        "DOWNSTREAM_REMOTE_PORT",
-        "DOWNSTREAM_LOCAL_ADDRESS",
-        "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT",
-        "DOWNSTREAM_LOCAL_PORT",
-        "DOWNSTREAM_DIRECT_REMOTE_ADDRESS",
-        "DOWNSTREAM_TLS_VERSION",
-        "DOWNSTREAM_PEER_SUBJECT",
-        "DOWNSTREAM_PEER_ISSUER",
-        "DOWNSTREAM_PEER_URI_SAN",
-        "START_TIME",
-        "RESPONSE_CODE",
-        "RESPONSE_FLAGS",
-        "HOSTNAME",
-        "REQUESTED_SERVER_NAME",
-        "CONNECTION_ID",
-        "STREAM_ID",
-        "DYNAMIC_METADATA",
-        "PER_REQUEST_STATE",
-        "UPSTREAM_METADATA",
-    ]
-)
-_OPERATOR = r"%([A-Z_]+)(?:\(([^()%]*)\))?(?::[0-9]+)?%"
-_NEEDS_ARGUMENT = frozenset(
-    ["REQ", "RESP", "TRAILER", "DYNAMIC_METADATA", "PER_REQUEST_STATE", "UPSTREAM_METADATA"]
-)
-
 
 def _is_label(text: str) -> bool:
     """Tell whether a text is a DNS label (RFC 1123), in either case."""
     return 0 < len(text) <= 63 and _LABEL.issuperset(text) and text[0] != "-" and text[-1] != "-"
+
+
+def label_problem(text: str) -> str | None:
+    """Return why Istio refuses a text that has to be a DNS label."""
+    return None if _is_label(text) else f"{text!r} is no DNS label"
 
 
 def host_problem(host: str, *, wildcard: bool) -> str | None:
@@ -112,6 +78,8 @@ def gateway_problem(name: str) -> str | None:
     ):
         if not _is_label(part) or part != part.lower():
             return f"{noun} {part!r} is no DNS label"
+    if name.isdigit():
+        return "it is all digits, which Istio takes for no name; write namespace/name"
     return None
 
 
@@ -141,23 +109,7 @@ def header_value_problem(value: str) -> str | None:
     )
     if odd is not None:
         return f"control character {odd!r} is not allowed"
-    start = value.find("%")
-    while start >= 0:
-        if value.startswith("%%", start):
-            start = value.find("%", start + 2)
-            continue
-        operator = re.match(_OPERATOR, value[start:])
-        if operator is None:
-            return "a single '%' starts a command operator; write '%%' for a percent sign"
-        name, argument = operator[1], operator[2]
-        if name not in OPERATORS:
-            return (
-                f"Envoy knows no command operator '%{name}%', and refuses the whole gateway port"
-            )
-        if name in _NEEDS_ARGUMENT and not argument:
-            return f"command operator '%{name}(…)%' needs an argument"
-        start = value.find("%", start + operator.end())
-    return None
+    return operators_problem(value)
 
 
 def path_problem(text: str) -> str | None:
@@ -174,7 +126,7 @@ def nanoseconds(text: str) -> int:
     """Return the length of a Go duration; 0 for a text that is none."""
     total = 0
     for whole, fraction, unit in re.findall(_PART, text):
-        total += int(whole + fraction) * _UNIT_NS[unit] // 10 ** len(fraction)
+        total += int(whole + fraction or "0") * _UNIT_NS[unit] // 10 ** len(fraction)
     return total
 
 
@@ -185,8 +137,8 @@ def duration_problem(text: str) -> str | None:
     total = nanoseconds(text)
     if total < 10**6:
         return "Istio takes durations from 1ms on"
-    if total >= 2**63:
-        return "Go counts durations up to 292 years"
+    if total >= MAX_DURATION_NS:
+        return "Envoy counts durations up to 292 years"
     if total % 10**6:
         return "Istio takes durations in whole milliseconds only"
     return None

@@ -16,6 +16,8 @@ from pinroute.spec.nodes import Mapping as Object
 GROUP = "networking.istio.io/"
 STRING_FIELDS = ("uri", "scheme", "method", "authority")
 MAP_FIELDS = ("headers", "withoutHeaders", "queryParams")
+# A field of another type is no condition: no server takes it, and the checks say so.
+_TYPES: dict[str, type] = {"gateways": list, **dict.fromkeys((*MAP_FIELDS, "sourceLabels"), dict)}
 PLACE_FIELDS = ("port", "gateways", "sourceLabels", "sourceNamespace")
 
 
@@ -54,14 +56,18 @@ class ReadRule(NamedTuple):
 
 
 def is_virtual_service(document: Document) -> bool:
-    """Tell whether a document is a VirtualService of Istio."""
+    """Tell whether a document is a VirtualService of Istio that can be read."""
+    return is_called_virtual_service(document) and isinstance(document.node(("spec",)), Object)
+
+
+def is_called_virtual_service(document: Document) -> bool:
+    """Tell whether a document says that it is a VirtualService of Istio, whatever it holds."""
     kind, version = (document.node((name,)) for name in ("kind", "apiVersion"))
     return (
         isinstance(kind, Scalar)
         and kind.text == "VirtualService"
         and isinstance(version, Scalar)
         and version.text.startswith(GROUP)
-        and isinstance(document.node(("spec",)), Object)
     )
 
 
@@ -107,8 +113,12 @@ def read_item(
     rule: int, index: int, match: Fields, path: Path, header: str, namespace: str
 ) -> MatchItem:
     """Return one match; `namespace` is that of the VirtualService, where Gateways are named."""
-    residual = {name: value for name, value in match.items() if name not in ("name", "statPrefix")}
-    if isinstance(residual.get("gateways"), list):
+    residual = {
+        name: value
+        for name, value in match.items()
+        if name not in ("name", "statPrefix") and isinstance(value, _TYPES.get(name, object))
+    }
+    if "gateways" in residual:
         residual["gateways"] = [gateway_key(str(name), namespace) for name in match["gateways"]]
     headers = {str(name): value for name, value in as_mapping(match.get("headers")).items()}
     own = [name for name in headers if name.lower() == header]

@@ -18,6 +18,8 @@ def regex_problem(text: str) -> str | None:
         return "an empty regex is refused"
     if len(text) > MAX_CHARACTERS:
         return f"a regex has at most {MAX_CHARACTERS} characters"
+    if "C" in re.findall(r"(?s)\\(.)", text):
+        return r"Istio's own reader of regular expressions does not know '\C'"
     import re2
 
     try:
@@ -45,7 +47,7 @@ def substitution_problem(regex: str, text: str) -> str | None:
 
 def full_match(regex: str, value: str) -> bool:
     """Tell whether a regular expression takes a whole value, as Envoy's `safe_regex` does."""
-    return _compiled(regex).fullmatch(value) is not None
+    return _compiled(regex).fullmatch(value.encode("utf-8", "surrogateescape")) is not None
 
 
 @cache
@@ -54,4 +56,6 @@ def _compiled(text: str) -> Any:
 
     options = re2.Options()
     options.log_errors = False
-    return re2.compile(text, options)
+    # Envoy matches bytes: `.` is one of them, and `\x{100}` is nothing.
+    options.encoding = re2.Options.Encoding.LATIN1
+    return re2.compile(text.encode("utf-8", "surrogateescape"), options)

@@ -168,14 +168,14 @@ def _unquoted(document: Document, node: Node, schema: Schema, path: Path) -> Ite
             yield from _unquoted(document, item, inner, (*path, name))
 
 
-_KIND_NAMES = {
+KIND_NAMES = {
     dict: "an object",
     list: "a list",
     str: "text",
     bool: "a boolean",
     type(None): "null",
 }
-_EXPECTED = {
+EXPECTED = {
     "object": "an object",
     "array": "a list",
     "string": "text",
@@ -198,10 +198,10 @@ def _finding(
     place = document.span(path)
     name = _name(path)
     if keyword == "type":
-        got = _KIND_NAMES.get(type(instance), "a number")
+        got = KIND_NAMES.get(type(instance), "a number")
         if isinstance(instance, str | int | float) and not isinstance(instance, bool):
             got += f" ({instance!r})"
-        expected = _EXPECTED[limit]
+        expected = EXPECTED[limit]
         yield diagnose("PIN101", place, path, field=name, expected=expected, got=got, topic=topic)
     elif keyword == "additionalProperties":
         properties = cast("Schema", error.schema).get("properties", {})
