@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pinroute.compilation import Source, compile_specs
-from pinroute.istio.cover import disjoint
+from pinroute.istio.disjoint import disjoint
 from pinroute.istio.evaluate import Call, taker, takes
 from pinroute.istio.read import MatchItem, read_rules
 from pinroute.manifest.block import Block

@@ -119,8 +119,8 @@ def _names(node: Node | None) -> list[str]:
 def two_levels(target: Target) -> Iterator[Diagnostic]:
     """Find headers set by a rule and by its destination: the winner depends on their number."""
     document = target.document
-    for number, entry in enumerate(target.entries):
-        base: Path = ("spec", "http", number)
+    for rule in target.rules:
+        entry, base = target.entries[rule.number], rule.path
         own = dict(_set_headers(entry, base))
         routes = destinations(entry) if own else []
         for index, route in enumerate(routes):

@@ -73,6 +73,8 @@ def subsets(resources: Resources) -> Iterator[Diagnostic]:
         declared[host] |= {
             str(as_mapping(item).get("name")) for item in as_list(rule.spec.get("subsets"))
         }
+    if not declared and not resources.complete:
+        return
     for target, service in zip(resources.targets, resources.virtual_services, strict=True):
         for path, destination in _destinations(target):
             subset = destination.get("subset")
@@ -87,6 +89,8 @@ def subsets(resources: Resources) -> Iterator[Diagnostic]:
 
 def ports(resources: Resources) -> Iterator[Diagnostic]:
     """Find destinations without a port where the Service has several."""
+    if not resources.hosts:
+        return
     for target, service in zip(resources.targets, resources.virtual_services, strict=True):
         for path, destination in _destinations(target):
             host = full_host(str(destination.get("host") or ""), service.namespace).lower()

@@ -15,6 +15,7 @@ from pinroute.checks import (
     versions,
     weights,
 )
+from pinroute.checks.bodies import Bodies, Body
 from pinroute.checks.resources import Resources, resources_of
 from pinroute.checks.shape import shape
 from pinroute.checks.target import Target, target_of
@@ -25,21 +26,23 @@ from pinroute.spec.nodes import Document
 
 Check = Callable[[Target], Iterator[Diagnostic]]
 
-# What a server refuses, or takes in another way than it is meant.
+# What a server refuses, or takes in another way than it is meant: beside the shape, where
+# a VirtualService applies, its matches, and what its rules do.
 FAULTS: tuple[Check, ...] = (
-    shape,
     scope.hosts,
     scope.gateways,
     scope.exports,
     scope.sources,
-    scope.targets,
-    actions.actions,
-    weights.weights,
     matches.null_rules,
     matches.nulls,
     matches.refused,
     matches.names,
     matches.repeated,
+)
+BODY_FAULTS: tuple[Check, ...] = (
+    scope.targets,
+    actions.actions,
+    weights.weights,
     headers.values,
     headers.names,
     headers.removed,
@@ -76,30 +79,31 @@ def check_virtual_services(
     `specs` claim hosts too. `complete`: what is named and not among the documents is missing.
     """
     documents = tuple(documents)
+    known = Bodies()
     found: list[Diagnostic] = []
     for document in documents:
         if is_called_virtual_service(document) and not is_virtual_service(document):
             found += shape(target_of(document))
-    resources = resources_of(documents, specs, complete=complete)
+    resources = resources_of(documents, specs, known, complete=complete)
     broken: set[Document] = set()
     for target in resources.targets:
-        alone = _alone(target)
+        alone = _alone(target, known)
         found += alone
         if _has_wrong_type(alone):
             broken.add(target.document)
     if broken:
         sound = [document for document in documents if document not in broken]
-        resources = resources_of(sound, specs, complete=complete)
+        resources = resources_of(sound, specs, known, complete=complete)
     return found + [finding for check in CHECKS_TOGETHER for finding in check(resources)]
 
 
 def check_virtual_service(document: Document) -> list[Diagnostic]:
     """Return what is wrong with one VirtualService, as far as it shows alone."""
-    return _alone(target_of(document))
+    return _alone(target_of(document), Bodies())
 
 
-def _alone(target: Target) -> list[Diagnostic]:
-    found = [finding for check in FAULTS for finding in check(target)]
+def _alone(target: Target, known: Bodies) -> list[Diagnostic]:
+    found = _faults(target, known)
     if not _has_wrong_type(found):
         found += [finding for check in REACH for finding in check(target)]
     return found
@@ -111,5 +115,33 @@ def _has_wrong_type(found: Iterable[Diagnostic]) -> bool:
 
 def check_faults(documents: Iterable[Document], specs: Sequence[Spec] = ()) -> list[Diagnostic]:  # noqa: ARG001
     """Return why VirtualServices may not work; whether each rule is reached is left out."""
-    targets = (target_of(document) for document in documents if is_virtual_service(document))
-    return [finding for target in targets for check in FAULTS for finding in check(target)]
+    known = Bodies()
+    targets = (
+        target_of(document, known) for document in documents if is_virtual_service(document)
+    )
+    return [finding for target in targets for finding in _faults(target, known)]
+
+
+def _faults(target: Target, known: Bodies) -> list[Diagnostic]:
+    """Return what is wrong beside what is never reached; clean bodies are checked once."""
+    delegate = target.is_delegate
+    first: dict[Body | int, int] = {}
+    for number, body in enumerate(target.bodies):
+        if not known.is_clean(body, delegate=delegate):
+            first.setdefault(number if body is None else body, number)
+    found = _of_rules(target, frozenset(first.values()))
+    dirty = {finding.path[2] for finding in found if finding.path[1:2] == ("http",)}
+    for key, number in first.items():
+        if number not in dirty and not isinstance(key, int):
+            known.clean(key, delegate=delegate)
+    if dirty:  # then the rules that are written alike have the same faults
+        found = _of_rules(target, frozenset(range(len(target.bodies))))
+    return found
+
+
+def _of_rules(target: Target, numbers: frozenset[int]) -> list[Diagnostic]:
+    """Return what is wrong, looking at the bodies of some rules only."""
+    found = [*shape(target, frozenset(range(len(target.bodies))) - numbers)]
+    found += [finding for check in FAULTS for finding in check(target)]
+    bodies = target.narrowed(numbers)
+    return found + [finding for check in BODY_FAULTS for finding in check(bodies)]

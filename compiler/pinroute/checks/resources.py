@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from pinroute.checks.bodies import Bodies
 from pinroute.checks.target import Target, target_of
 from pinroute.diagnostics import Path, Span
 from pinroute.istio.read import is_virtual_service
@@ -67,14 +68,18 @@ class Resources(NamedTuple):
 
 
 def resources_of(
-    documents: Iterable[Document], specs: Sequence[Spec], *, complete: bool
+    documents: Iterable[Document],
+    specs: Sequence[Spec],
+    known: Bodies | None = None,
+    *,
+    complete: bool,
 ) -> Resources:
     """Return what was given, by kind."""
     targets: list[Target] = []
     others: dict[str, list[Resource]] = {name: [] for name in _OTHERS.values()}
     for document in documents:
         if is_virtual_service(document):
-            targets.append(target_of(document))
+            targets.append(target_of(document, known))
             continue
         kind = _OTHERS.get(_kind(document))
         if kind is not None:

@@ -3,6 +3,7 @@
 from base64 import b64decode
 from collections.abc import Iterator
 
+from pinroute.checks.bodies import OTHERS
 from pinroute.checks.target import Target, is_null
 from pinroute.diagnostics import Diagnostic, Path, diagnose
 from pinroute.diagnostics.model import path_text
@@ -18,10 +19,11 @@ TOP = ("apiVersion", "kind", "metadata", "spec", "status")
 HINT = "the API server refuses any other type"
 
 
-def shape(target: Target) -> Iterator[Diagnostic]:
+def shape(target: Target, known: frozenset[int] = frozenset()) -> Iterator[Diagnostic]:
     """Find what has another shape than Istio's CustomResourceDefinition gives a VirtualService.
 
-    StringMatches of match items are left to the checks of matches, which know more.
+    StringMatches of match items are left to the checks of matches, which know more. Of
+    the rules in `known` only the names and matches are looked at.
     """
     document = target.document
     if isinstance(document.root, Mapping):
@@ -35,7 +37,7 @@ def shape(target: Target) -> Iterator[Diagnostic]:
         where = document.span(("kind",))
         yield diagnose("PIN103", where, (), field="spec", parent="a VirtualService")
         return
-    walk = _Walk(document)
+    walk = _Walk(document, known)
     walk.node(spec, spec_schema(), ("spec",))
     yield from walk.found
 
@@ -43,9 +45,10 @@ def shape(target: Target) -> Iterator[Diagnostic]:
 class _Walk:
     """A walk over the nodes of `spec` beside their schema."""
 
-    def __init__(self, document: Document):
+    def __init__(self, document: Document, known: frozenset[int]):
         self.found: list[Diagnostic] = []
         self._document = document
+        self._known = known
 
     def node(self, node: Node, schema: Schema, path: Path) -> None:
         kind = schema["type"]
@@ -70,6 +73,10 @@ class _Walk:
         if _is_match(path, STRING_FIELDS):
             return
         properties = schema.get("properties", {})
+        if len(path) == 3 and path[1] == "http" and path[2] in self._known:
+            for name in OTHERS & node.entries.keys():
+                self.node(node.entries[name], properties[name], (*path, name))
+            return
         for name, item in node.entries.items():
             inner = properties.get(name)
             if inner is not None:

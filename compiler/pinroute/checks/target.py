@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
 
+from pinroute.checks.bodies import Bodies, Body, body_of
 from pinroute.diagnostics import Path
 from pinroute.istio.read import MAP_FIELDS, STRING_FIELDS, ReadRule, read_rules
 from pinroute.istio.resource import Fields
@@ -26,7 +27,7 @@ class Target(NamedTuple):
     """One VirtualService: its rules as data, and the nodes that several checks look at.
 
     `matches` are the match items that are objects, `blocks` the `headers` objects of
-    rules and of their destinations, each with its path.
+    rules and of their destinations, each with its path. `bodies` are those of the rules.
     """
 
     document: Document
@@ -36,6 +37,14 @@ class Target(NamedTuple):
     matches: tuple[tuple[Path, Mapping], ...]
     strings: tuple[StringMatch, ...]
     blocks: tuple[tuple[Path, Mapping], ...]
+    bodies: tuple[Body | None, ...]
+
+    def narrowed(self, numbers: frozenset[int]) -> "Target":
+        """Return it with some of its rules only, for checks of their bodies."""
+        return self._replace(
+            rules=tuple(rule for rule in self.rules if rule.number in numbers),
+            blocks=tuple(_blocks(self.entries, numbers)),
+        )
 
     @property
     def on_mesh(self) -> bool:
@@ -54,11 +63,13 @@ class Target(NamedTuple):
         return found if isinstance(found, dict) else {}
 
 
-def target_of(document: Document) -> Target:
-    """Return what the checks look at."""
-    service = cast("dict[str, Any]", value(document.root))
+def target_of(document: Document, known: Bodies | None = None) -> Target:
+    """Return what the checks look at; `known` are the bodies that were read before."""
+    known = known or Bodies()
     http = document.node(("spec", "http"))
     entries = tuple(http.items) if isinstance(http, Sequence) else ()
+    bodies = tuple(body_of(document, entry) for entry in entries)
+    service = _service(document, entries, bodies, known)
     matches = tuple(_matches(entries))
     return Target(
         document,
@@ -67,8 +78,25 @@ def target_of(document: Document) -> Target:
         entries,
         matches,
         tuple(_strings(matches)),
-        tuple(_blocks(entries)),
+        (),
+        bodies,
     )
+
+
+def _service(
+    document: Document, entries: tuple[Node, ...], bodies: tuple[Body | None, ...], known: Bodies
+) -> Fields:
+    """Return a VirtualService as data."""
+    root = document.root
+    spec = root.entries.get("spec") if isinstance(root, Mapping) else None
+    if not entries or not isinstance(root, Mapping) or not isinstance(spec, Mapping):
+        return cast("dict[str, Any]", value(root))
+    rules = [
+        known.fields(entry, body) if isinstance(entry, Mapping) else value(entry)
+        for entry, body in zip(entries, bodies, strict=True)
+    ]
+    inner = {name: rules if name == "http" else value(node) for name, node in spec.entries.items()}
+    return {name: inner if name == "spec" else value(node) for name, node in root.entries.items()}
 
 
 def _matches(entries: tuple[Node, ...]) -> Iterator[tuple[Path, Mapping]]:
@@ -90,8 +118,9 @@ def _strings(matches: tuple[tuple[Path, Mapping], ...]) -> Iterator[StringMatch]
                     yield StringMatch((*path, field, name), field, string)
 
 
-def _blocks(entries: tuple[Node, ...]) -> Iterator[tuple[Path, Mapping]]:
-    for number, entry in enumerate(entries):
+def _blocks(entries: tuple[Node, ...], numbers: frozenset[int]) -> Iterator[tuple[Path, Mapping]]:
+    for number in sorted(numbers):
+        entry = entries[number]
         base: Path = ("spec", "http", number)
         own = at(entry, "headers")
         if isinstance(own, Mapping):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pinroute.checks.resources import Resource, Resources
 from pinroute.checks.target import Target
 from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
-from pinroute.istio.read import ReadRule, busiest_header
+from pinroute.istio.read import ReadRule
 from pinroute.istio.resource import Fields, as_list, as_mapping, full_host
 
 _Version = tuple[str, str]
@@ -36,6 +36,8 @@ def hashed_splits(resources: Resources) -> Iterator[Diagnostic]:
 def mirrors(resources: Resources) -> Iterator[Diagnostic]:
     """Find mirrors to a version that has users of its own: both are measured as one."""
     for target, service in zip(resources.targets, resources.virtual_services, strict=True):
+        if not any({"mirror", "mirrors"} & rule.fields.keys() for rule in target.rules):
+            continue
         served = {
             version: rule
             for rule in reversed(target.rules)
@@ -63,6 +65,8 @@ def mirrors(resources: Resources) -> Iterator[Diagnostic]:
 
 def overlapping_subsets(resources: Resources) -> Iterator[Diagnostic]:
     """Find two subsets in use of which one holds the pods of the other."""
+    if not resources.destination_rules:
+        return
     used: defaultdict[str, set[str]] = defaultdict(set)
     for target, service in zip(resources.targets, resources.virtual_services, strict=True):
         for rule in target.rules:
@@ -92,8 +96,8 @@ def forgeable_hash(resources: Resources) -> Iterator[Diagnostic]:
     for target, service in zip(resources.targets, resources.virtual_services, strict=True):
         if target.on_mesh or not service.hosts or _is_ours(target):
             continue
-        header = busiest_header(target.service)
-        if header is None or header.startswith((":", "@", "cookie")):
+        header = target.rules[0].items[0].header if target.rules else ""
+        if not header or header.startswith((":", "@", "cookie")):
             continue
         found: dict[tuple[_Version, ...], Path] = {}
         for rule in target.rules:

@@ -5,14 +5,20 @@ the later one's. An implication that cannot be decided counts as none.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
+from pinroute.istio.implication import ANYTHING, follows, matches
 from pinroute.istio.read import MAP_FIELDS, PLACE_FIELDS, STRING_FIELDS, MatchItem
-from pinroute.istio.regex import full_match, regex_problem
-from pinroute.istio.resource import Fields
+from pinroute.istio.resource import Fields, as_mapping
 
-_ANYTHING = frozenset({"(?s).*", "[\\s\\S]*", ".*", "(.*)"})
+_Field = tuple[str, str]
+
+EXCLUDED = "withoutHeaders"
+WHOLE = ("uri", "prefix", "/")
+KINDS = ("exact", "prefix", "regex")
 
 
 class Dead(NamedTuple):
@@ -43,7 +49,7 @@ class _Class:
         if isinstance(text, str):
             if text in self.exacts:
                 return self.exacts[text]
-            matching = (item for regex, item in self.regexes.items() if _matches(regex, text))
+            matching = (item for regex, item in self.regexes.items() if matches(regex, text))
             return self._head(text) or next(matching, None)
         text = value.get("prefix")
         if isinstance(text, str):
@@ -69,9 +75,89 @@ class _Class:
         elif isinstance(value.get("exact"), str):
             self.exacts.setdefault(value["exact"], item)
         elif isinstance(value.get("regex"), str):
-            if value["regex"] in _ANYTHING:
+            if value["regex"] in ANYTHING:
                 self.present = self.present or item
             self.regexes.setdefault(value["regex"], item)
+
+
+class _Classes:
+    """The classes of a list of items, and which of them are wider than a condition.
+
+    A class is filed under one text that its condition demands or excludes, the rarest of
+    the list; what implies it says something of the same field. So of very many conditions
+    those are looked at one by one only that say nothing of the kind.
+    """
+
+    def __init__(self, items: Sequence[MatchItem]) -> None:
+        self._by_key: dict[str, _Class] = {}
+        self._filed: dict[tuple[_Field, str], dict[str, list[_Class]]] = {}
+        self._others: list[_Class] = []
+        self._wider: dict[int, tuple[int, list[_Class]]] = {}
+        self._often = Counter(said for item in items for said in _said(item.residual))
+
+    def of(self, item: MatchItem) -> _Class:
+        """Return the class of an item, a new one if it is the first."""
+        key = json.dumps(item.residual, sort_keys=True, default=str) if item.residual else ""
+        found = self._by_key.get(key)
+        if found is None:
+            found = self._by_key[key] = _Class(item.residual)
+            narrowing = filter(_narrows, _said(item.residual))
+            said = min(narrowing, key=self._often.__getitem__, default=None)
+            if said is None:
+                self._others.append(found)
+            else:
+                field, kind, text = said
+                self._filed.setdefault((field, kind), {}).setdefault(text, []).append(found)
+        return found
+
+    def wider(self, own: _Class) -> list[_Class]:
+        """Return the classes whose condition follows from that of a class, with itself."""
+        number, known = self._wider.get(id(own), (0, []))
+        if number != len(self._by_key):
+            near = (*self._others, *self._near(own.residual))
+            known = [one for one in near if follows(own.residual, one.residual)]
+            self._wider[id(own)] = len(self._by_key), known
+        return known
+
+    def _near(self, narrow: Fields) -> Iterator[_Class]:
+        for key, match in as_mapping(narrow.get(EXCLUDED)).items():
+            if "exact" not in as_mapping(match):  # whoever excludes some of its texts is wider
+                for kind in KINDS:
+                    filed = self._filed.get(((EXCLUDED, key), kind), {})
+                    yield from chain.from_iterable(filed.values())
+        for field, kind, text in _said(narrow):
+            if field[0] == EXCLUDED and kind != "exact":
+                continue
+            yield from self._filed.get((field, kind), {}).get(text, ())
+            if kind == "exact":
+                regexes = self._filed.get((field, "regex"), {})
+                yield from chain.from_iterable(regexes.values())
+            prefixes = self._filed.get((field, "prefix"), {}) if kind != "regex" else {}
+            for length in range(len(text) + (kind == "exact")) if prefixes else ():
+                yield from prefixes.get(text[:length], ())
+
+
+def _said(condition: Fields) -> Iterator[tuple[_Field, str, str]]:
+    """Yield what a condition says of texts: field, kind and text."""
+    for name in STRING_FIELDS:
+        # Where case is ignored, what implies a text is not below it.
+        if not (name == "uri" and condition.get("ignoreUriCase")):
+            yield from _texts((name, ""), condition.get(name))
+    for name in ("headers", "queryParams", EXCLUDED):
+        for key, match in as_mapping(condition.get(name)).items():
+            yield from _texts((name, key), match)
+
+
+def _texts(field: _Field, match: object) -> Iterator[tuple[_Field, str, str]]:
+    for kind, text in as_mapping(match).items():
+        if isinstance(text, str):
+            yield field, kind, text
+
+
+def _narrows(said: tuple[_Field, str, str]) -> bool:
+    """Tell whether a demand keeps any request out that has the field at all."""
+    field, kind, text = said
+    return text not in ANYTHING if kind == "regex" else (field[0], kind, text) != WHOLE
 
 
 def dead_items(items: Sequence[MatchItem]) -> Iterator[Dead]:
@@ -80,89 +166,15 @@ def dead_items(items: Sequence[MatchItem]) -> Iterator[Dead]:
     Near linear: items are grouped by their residual condition; an item is looked up by
     the heads of its value in each group whose condition follows from its own.
     """
-    classes: dict[str, _Class] = {}
-    wider: dict[str, list[_Class]] = {}
+    classes = _Classes(items)
     for item in items:
-        key = json.dumps(item.residual, sort_keys=True, default=str)
-        own = classes.get(key)
-        if own is None:
-            own = _Class(item.residual)
-            wider[key] = [
-                other for other in classes.values() if _follows(item.residual, other.residual)
-            ]
-            for other, known in wider.items():
-                if other != key and _follows(classes[other].residual, item.residual):
-                    known.append(own)
-            wider[key].append(own)
-            classes[key] = own
-        takers = (group.taker(item.value) for group in wider[key])
+        own = classes.of(item)
+        takers = (group.taker(item.value) for group in classes.wider(own))
         by = next((taker for taker in takers if taker is not None), None)
         if by is not None:
             yield Dead(item, by)
         else:
             own.add(item)
-
-
-def disjoint(one: MatchItem, other: MatchItem) -> bool:
-    """Tell whether it is sure that no request satisfies both items; each header comes once.
-
-    Where a regular expression hides it, it is not sure.
-    """
-    first, second = one.residual, other.residual
-    if one.value is not None and other.value is not None and _exclude(one.value, other.value):
-        return True
-    for name in STRING_FIELDS:
-        folded = name == "uri" and (first.get("ignoreUriCase") or second.get("ignoreUriCase"))
-        pair = [_object(match.get(name)) for match in (first, second)]
-        if folded:  # a regular expression does not follow ignoreUriCase
-            pair = [{} if "regex" in match else _folded(match) for match in pair]
-        if _exclude(*pair):
-            return True
-    for name in ("headers", "queryParams"):
-        for key, match in _object(first.get(name)).items():
-            if _exclude(_object(match), _object(_object(second.get(name)).get(key))):
-                return True
-    return _kept_out(first, second) or _kept_out(second, first) or _elsewhere(first, second)
-
-
-def _object(field: object) -> Fields:
-    return field if isinstance(field, dict) else {}
-
-
-def _exclude(one: Fields, other: Fields) -> bool:
-    """Tell whether it is sure that no value satisfies two StringMatches."""
-    for given, condition in ((one, other), (other, one)):
-        exact = given.get("exact")
-        if isinstance(exact, str) and "regex" in condition:
-            regex = str(condition["regex"])
-            return regex_problem(regex) is None and not full_match(regex, exact)
-        if isinstance(exact, str) and ("exact" in condition or "prefix" in condition):
-            return not _implies(given, condition)
-    prefixes = [str(match["prefix"]) for match in (one, other) if "prefix" in match]
-    if len(prefixes) < 2:
-        return False
-    return not (prefixes[0].startswith(prefixes[1]) or prefixes[1].startswith(prefixes[0]))
-
-
-def _kept_out(one: Fields, other: Fields) -> bool:
-    """Tell whether a header that one demands is one that the other excludes."""
-    demanded = _object(one.get("headers"))
-    return any(
-        key.lower() in demanded and _implies(_object(demanded[key.lower()]), _object(match))
-        for key, match in _object(other.get("withoutHeaders")).items()
-    )
-
-
-def _elsewhere(one: Fields, other: Fields) -> bool:
-    """Tell whether two items are at different places: ports, gateways, sources."""
-    if one.get("port") and other.get("port") and one["port"] != other["port"]:
-        return True
-    here, there = one.get("gateways"), other.get("gateways")
-    if here and there:
-        return not set(here) & set(there)
-    # Beside gateways istiod does not look at the source.
-    sources = (one.get("sourceNamespace"), other.get("sourceNamespace"))
-    return not here and not there and all(sources) and sources[0] != sources[1]
 
 
 def takes_everything(item: MatchItem) -> bool:
@@ -179,72 +191,3 @@ def is_catch_all(item: MatchItem) -> bool:
     if isinstance(uri, dict) and uri and uri not in ({"prefix": "/"}, {"regex": ".*"}):
         return False
     return not any(item.residual.get(name) for name in (*MAP_FIELDS, *STRING_FIELDS[1:]))
-
-
-def _follows(narrow: Fields, wide: Fields) -> bool:
-    """Tell whether every request that satisfies `narrow` satisfies `wide`."""
-    for name in STRING_FIELDS:
-        condition = wide.get(name)
-        if not isinstance(condition, dict) or not condition:
-            continue
-        if name == "uri" and condition in ({"prefix": "/"}, {"regex": ".*"}):
-            continue
-        given = narrow.get(name)
-        if not isinstance(given, dict) or not given:
-            return False
-        if name == "uri" and bool(narrow.get("ignoreUriCase")) != bool(wide.get("ignoreUriCase")):
-            return False
-        folded = name == "uri" and bool(wide.get("ignoreUriCase"))
-        if not _implies(
-            _folded(given) if folded else given, _folded(condition) if folded else condition
-        ):
-            return False
-    for name in MAP_FIELDS:
-        for key, condition in _object(wide.get(name)).items():
-            given = _object(narrow.get(name)).get(key)
-            if not isinstance(given, dict) or not isinstance(condition, dict):
-                return False
-            # Excluding more implies excluding less.
-            ways = (condition, given) if name == "withoutHeaders" else (given, condition)
-            if not _implies(*ways):
-                return False
-    return _there(narrow, wide)
-
-
-def _there(narrow: Fields, wide: Fields) -> bool:
-    """Tell whether `wide` is there at every listener where `narrow` is."""
-    if wide.get("port") and wide["port"] != narrow.get("port"):
-        return False
-    gateways = narrow.get("gateways") or ()
-    if wide.get("gateways"):
-        return bool(gateways) and set(gateways) <= set(wide["gateways"])
-    labels, namespace = wide.get("sourceLabels") or {}, wide.get("sourceNamespace")
-    if gateways:
-        return not labels and not namespace  # beside gateways istiod does not look at the source
-    given = narrow.get("sourceLabels") or {}
-    return namespace in (None, "", narrow.get("sourceNamespace")) and all(
-        given.get(name) == value for name, value in labels.items()
-    )
-
-
-def _folded(match: Fields) -> Fields:
-    return {kind: str(text).lower() for kind, text in match.items()}
-
-
-def _implies(given: Fields, condition: Fields) -> bool:
-    """Tell whether a value that satisfies one StringMatch satisfies another."""
-    if not condition or given == condition:
-        return True
-    exact = given.get("exact")
-    if isinstance(exact, str):
-        if "prefix" in condition:
-            return exact.startswith(str(condition["prefix"]))
-        return "regex" in condition and _matches(str(condition["regex"]), exact)
-    prefix = given.get("prefix")
-    if isinstance(prefix, str) and "prefix" in condition:
-        return prefix.startswith(str(condition["prefix"]))
-    return str(condition.get("regex")) in _ANYTHING
-
-
-def _matches(regex: str, text: str) -> bool:
-    return regex_problem(regex) is None and full_match(regex, text)

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pinroute.diagnostics import Diagnostic, Related, diagnose
-from pinroute.istio.cover import dead_items, disjoint
+from pinroute.istio.cover import dead_items
+from pinroute.istio.disjoint import disjoint
 from pinroute.istio.emit import match_key
 from pinroute.istio.read import MatchItem, ReadRule, read_rules
 from pinroute.manifest.owner import FILE, Owner, service_in

@@ -15,6 +15,7 @@ Mark = tuple[int, int]
 class YamlMark(Protocol):
     """A mark of PyYAML: kept as it is, and only looked at when a place is asked for."""
 
+    index: int
     line: int
     column: int
 
@@ -47,6 +48,11 @@ class Scalar:
         self.tag = tag
 
     @property
+    def marks(self) -> tuple[Mark | YamlMark, Mark | YamlMark]:
+        """Where it begins and ends, as the parser has said it."""
+        return self._start, self._end
+
+    @property
     def start(self) -> Mark:
         """Where it begins."""
         return _place(self._start)
@@ -67,6 +73,11 @@ class _Collection:
     def finish(self, end: Mark | YamlMark) -> None:
         """Note where it ends."""
         self._end = end
+
+    @property
+    def marks(self) -> tuple[Mark | YamlMark, Mark | YamlMark]:
+        """Where it begins and ends, as the parser has said it."""
+        return self._start, self._end
 
     @property
     def start(self) -> Mark:
@@ -159,6 +170,13 @@ class Document:
         if label is not None and (key or len(steps) <= len(path)):
             return self.span_of(label)
         return self.span_of(node)
+
+    def written(self, node: Node) -> str | None:
+        """Return the text that a node was read from, None where its place has no offset."""
+        start, end = node.marks
+        if isinstance(start, tuple) or isinstance(end, tuple):
+            return None
+        return self.text[start.index : end.index]
 
     def node(self, path: Path) -> Node | None:
         """Return the node at a path, None where there is none."""

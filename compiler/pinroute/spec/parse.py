@@ -187,7 +187,9 @@ class _Reader:
                     node = self.tagged(event)
                 anchor = event.anchor
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
-                self.count(event)
+                self.nodes += 1
+                if self.nodes > MAX_NODES:
+                    raise self.too_large(event)
                 if len(stack) + (parent is not None) >= MAX_DEPTH:
                     raise _TooMuch(diagnose("PIN006", self.place(event), limit=MAX_DEPTH))
                 if event.tag is not None:
