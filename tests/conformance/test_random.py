@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from conformance.routes import camel, plain
 from pinroute.checks.registry import check_virtual_service
 from pinroute.diagnostics import Severity
 from pinroute.istio.cover import dead_items, takes_everything
+from pinroute.istio.envoy import Untranslatable, route_configuration
 from pinroute.istio.evaluate import Call, taker
 from pinroute.istio.read import read_rules
 from pinroute.istio.witness import witness
@@ -289,6 +291,25 @@ def test_what_is_called_alive_is_reached(cases: list[Case]) -> None:
 def test_what_is_alive_lives_and_dead_items_are_found(cases: list[Case]) -> None:
     """The generator makes shadows, and we find some: otherwise the test above says nothing."""
     assert sum(len(_dead(case.service)) for case in cases) > len(cases) / 10
+
+
+def test_our_translation_is_istiods(cases: list[Case]) -> None:
+    """What our Envoy is told of a VirtualService is what istiod tells a gateway."""
+    compared = 0
+    for case in cases:
+        try:
+            ours = route_configuration([case.service])
+        except Untranslatable:  # ports and gateways of matches: `try` has one of each
+            continue
+        (host,) = camel(ours)["virtualHosts"]
+        expected = [plain(route) for route in case.virtual_host["routes"]]
+        assert [plain(route) for route in host["routes"]] == expected, (
+            SEED,
+            yaml.safe_dump(case.service),
+        )
+        compared += 1
+    print(f"\n{compared} VirtualServices translated alike")
+    assert compared > len(cases) / 2
 
 
 def test_what_istio_takes_we_take(cases: list[Case]) -> None:

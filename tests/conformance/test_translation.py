@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from conformance.routes import camel, plain
 from pinroute.compilation import Compiled, Source, compile_specs
 from pinroute.istio.envoy import route_configuration
 from pinroute.manifest.dump import dump
@@ -14,10 +15,6 @@ from pinroute.manifest.objects import root_snippet
 from pinroute.spec.meaning import stage_names
 
 SAMPLES = Path(__file__).parents[2] / "samples"
-
-# What istiod adds to every route, and what we leave out because it does not route.
-ADDED = {"metadata", "decorator"}
-ADDED_TO_ACTION = {"maxGrpcTimeout", "retryPolicy", "hashPolicy", "maxStreamDuration"}
 
 
 def _beside(folder: Path) -> Callable[[str], bytes]:
@@ -41,43 +38,6 @@ def _every_stage() -> dict[str, Compiled]:
 
 
 EVERY_STAGE = _every_stage()
-
-
-def camel(value: Any) -> Any:
-    """Return our configuration with the names that protobuf's JSON uses."""
-    if isinstance(value, dict):
-        return {_camel(key): camel(item) for key, item in value.items()}
-    return [camel(item) for item in value] if isinstance(value, list) else value
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
-
-
-def settled(value: Any) -> Any:
-    """Return JSON without what is at its default, and with lists whose order means nothing sorted."""
-    if isinstance(value, dict):
-        found = {key: settled(item) for key, item in value.items()}
-        if found.get("appendAction") == "APPEND_IF_EXISTS_OR_ADD":
-            del found["appendAction"]
-        if found.get("caseSensitive") is True:
-            del found["caseSensitive"]
-        for key in ("valueMatchers", "queryParameters", "headers"):
-            if isinstance(found.get(key), list):
-                found[key] = sorted(found[key], key=repr)
-        return found
-    return [settled(item) for item in value] if isinstance(value, list) else value
-
-
-def plain(route: dict[str, Any]) -> dict[str, Any]:
-    """Return a route without what istiod adds."""
-    kept: dict[str, Any] = settled({key: item for key, item in route.items() if key not in ADDED})
-    if "route" in kept:
-        kept["route"] = {
-            key: item for key, item in kept["route"].items() if key not in ADDED_TO_ACTION
-        }
-    return kept
 
 
 def _unnamed(route: dict[str, Any]) -> dict[str, Any]:

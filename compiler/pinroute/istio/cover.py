@@ -10,13 +10,12 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from pinroute.istio.implication import ANYTHING, follows, matches
+from pinroute.istio.implication import ANYTHING, EXCLUDED, follows, matches
 from pinroute.istio.read import MAP_FIELDS, PLACE_FIELDS, STRING_FIELDS, MatchItem
 from pinroute.istio.resource import Fields, as_mapping
 
 _Field = tuple[str, str]
 
-EXCLUDED = "withoutHeaders"
 WHOLE = ("uri", "prefix", "/")
 KINDS = ("exact", "prefix", "regex")
 
@@ -58,7 +57,7 @@ class _Class:
         return self.regexes.get(text) if isinstance(text, str) else None
 
     def _head(self, text: str) -> MatchItem | None:
-        for length in range(1, len(text) + 1):
+        for length in range(len(text) + 1):
             found = self.prefixes.get(text[:length])
             if found is not None:
                 return found

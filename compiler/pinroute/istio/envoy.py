@@ -83,9 +83,15 @@ def _routes(rules: Sequence[Body], port: int) -> list[JsonObject]:
                 route["stat_prefix"] = item["statPrefix"]
             route.update(route_action(rule, item, port))
             routes.append(route)
-            if match == {"prefix": "/", "case_sensitive": True}:
+            if _is_catch_all(match):
                 return routes
     return routes
+
+
+def _is_catch_all(match: JsonObject) -> bool:
+    """Tell whether istiod leaves out what follows: `IsCatchAllRoute`."""
+    everything = match.get("prefix") == "/" or match.get("safe_regex") == {"regex": ".*"}
+    return everything and match.keys() <= {"prefix", "safe_regex", "case_sensitive"}
 
 
 def _match(item: Body) -> JsonObject:

@@ -7,6 +7,8 @@ from pinroute.istio.read import MAP_FIELDS, STRING_FIELDS
 from pinroute.istio.regex import full_match, regex_problem
 from pinroute.istio.resource import Fields, as_mapping
 
+EXCLUDED = "withoutHeaders"
+PRESENT = {"regex": "*"}  # what istiod takes for presence
 ANYTHING = frozenset({"(?s).*", "[\\s\\S]*", ".*", "(.*)"})
 
 
@@ -33,11 +35,20 @@ def follows(narrow: Fields, wide: Fields) -> bool:
             given = as_mapping(narrow.get(name)).get(key)
             if not isinstance(given, dict) or not isinstance(condition, dict):
                 return False
-            # Excluding more implies excluding less.
-            ways = (condition, given) if name == "withoutHeaders" else (given, condition)
-            if not implies(*ways):
+            fine = _keeps_out(given, condition) if name == EXCLUDED else implies(given, condition)
+            if not fine:
                 return False
     return _there(narrow, wide)
+
+
+def _keeps_out(given: Fields, condition: Fields) -> bool:
+    """Tell whether an exclusion keeps out all that another one does.
+
+    A header that is missing counts as empty, except where presence is excluded.
+    """
+    if given and given != PRESENT:
+        return implies({} if condition == PRESENT else condition, given)
+    return condition in ({}, PRESENT) or not satisfies(condition, "")
 
 
 def _there(narrow: Fields, wide: Fields) -> bool:
@@ -74,6 +85,16 @@ def implies(given: Fields, condition: Fields) -> bool:
     if isinstance(prefix, str) and "prefix" in condition:
         return prefix.startswith(str(condition["prefix"]))
     return str(condition.get("regex")) in ANYTHING
+
+
+def satisfies(match: Fields, text: str) -> bool:
+    """Tell whether a text satisfies a StringMatch; true if it is not known."""
+    if isinstance(match.get("exact"), str):
+        return bool(match["exact"] == text)
+    if isinstance(match.get("prefix"), str):
+        return text.startswith(match["prefix"])
+    regex = str(match.get("regex", ""))
+    return regex_problem(regex) is not None or full_match(regex, text)
 
 
 def matches(regex: str, text: str) -> bool:

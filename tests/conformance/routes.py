@@ -1,0 +1,44 @@
+"""Routes of Envoy as JSON, ours and istiod's, in one form in which they can be compared."""
+
+from typing import Any
+
+# What istiod adds to every route, and what we leave out because it does not route.
+ADDED = {"metadata", "decorator"}
+ADDED_TO_ACTION = {"maxGrpcTimeout", "retryPolicy", "hashPolicy", "maxStreamDuration"}
+
+
+def camel(value: Any) -> Any:
+    """Return our configuration with the names that protobuf's JSON uses."""
+    if isinstance(value, dict):
+        return {_camel(key): camel(item) for key, item in value.items()}
+    return [camel(item) for item in value] if isinstance(value, list) else value
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def settled(value: Any) -> Any:
+    """Return JSON without what is at its default, and with lists whose order means nothing sorted."""
+    if isinstance(value, dict):
+        found = {key: settled(item) for key, item in value.items()}
+        if found.get("appendAction") == "APPEND_IF_EXISTS_OR_ADD":
+            del found["appendAction"]
+        if found.get("caseSensitive") is True:
+            del found["caseSensitive"]
+        for key in ("valueMatchers", "queryParameters", "headers"):
+            if isinstance(found.get(key), list):
+                found[key] = sorted(found[key], key=repr)
+        return found
+    return [settled(item) for item in value] if isinstance(value, list) else value
+
+
+def plain(route: dict[str, Any]) -> dict[str, Any]:
+    """Return a route without what istiod adds."""
+    kept: dict[str, Any] = settled({key: item for key, item in route.items() if key not in ADDED})
+    if "route" in kept:
+        kept["route"] = {
+            key: item for key, item in kept["route"].items() if key not in ADDED_TO_ACTION
+        }
+    return kept
