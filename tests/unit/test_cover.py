@@ -103,7 +103,8 @@ def test_what_is_no_catch_all(match: Fields) -> None:
 
 def test_a_missing_header_is_not_kept_out_by_excluding_its_presence() -> None:
     """Whoever excludes every value excludes a missing header, too: it counts as empty."""
-    every, present = {"userhash": {"regex": ".*"}}, {"userhash": {}}
+    every = {"userhash": {"regex": ".*"}}
+    present: dict[str, dict[str, str]] = {"userhash": {}}
     matches = [{"withoutHeaders": every}, {"withoutHeaders": present}]
     service = {"spec": {"http": [{"match": [match]} for match in matches]}}
     items = [item for rule in read_rules(service) for item in rule.items]

@@ -130,13 +130,18 @@ def _faults(target: Target, known: Bodies) -> list[Diagnostic]:
         if not known.is_clean(body, delegate=delegate):
             first.setdefault(number if body is None else body, number)
     found = _of_rules(target, frozenset(first.values()))
-    dirty = {finding.path[2] for finding in found if finding.path[1:2] == ("http",)}
+    dirty = {number for finding in found for number in _rule_of(finding)}
     for key, number in first.items():
         if number not in dirty and not isinstance(key, int):
             known.clean(key, delegate=delegate)
     if dirty:  # then the rules that are written alike have the same faults
         found = _of_rules(target, frozenset(range(len(target.bodies))))
     return found
+
+
+def _rule_of(finding: Diagnostic) -> tuple[str | int, ...]:
+    """Return the number of the rule that a finding is about, nothing for others."""
+    return finding.path[2:3] if finding.path[:2] == ("spec", "http") else ()
 
 
 def _of_rules(target: Target, numbers: frozenset[int]) -> list[Diagnostic]:
