@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pinroute.istio.cover import dead_items
+from pinroute.istio.delegation import delegate_key, delegates_of
 from pinroute.istio.evaluate import Call, taker
 from pinroute.istio.read import MatchItem, ReadRule, busiest_header, read_rules
 from pinroute.istio.resource import (
@@ -145,6 +146,19 @@ def _why_taken(item: MatchItem) -> str:
         return f"{item.header} is present"
     kind, text = next(iter(item.value.items()))
     return f"{item.header} matches {kind} {text!r}"
+
+
+def absent_delegates(documents: Iterable[Document]) -> list[str]:
+    """Return the delegates that are named and not given: their rules are left out."""
+    services = _services(documents)
+    delegates = delegates_of(services)
+    found = {
+        delegate_key(service, rule): None
+        for service in services
+        for rule in read_rules(service.fields)
+        if isinstance(rule.fields.get("delegate"), dict)
+    }
+    return [key for key in found if key not in delegates]
 
 
 class Reached(NamedTuple):

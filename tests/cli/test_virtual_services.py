@@ -65,6 +65,15 @@ def test_each_match_is_shown_to_live_or_why_it_does_not() -> None:
     assert _run("lookup", "--each-match", "-f", "samples/plain-services.yaml").returncode == 2
 
 
+def test_a_delegate_that_is_not_there_is_told() -> None:
+    text = (ROOT / "samples/virtualservices/delegates.yaml").read_text("utf-8")
+    root = text.split("---")[0]
+    done = _run("lookup", "1", "--path", "/checkout", "-f", "-", stdin=root)
+    assert done.returncode == 0
+    assert "delegate payments/checkout is not in the files: its rule is left out" in done.stderr
+    assert "front.web.svc.cluster.local" in done.stdout
+
+
 def test_mistakes() -> None:
     for words, said in (
         (("stick", CANARY, "--header", "user hash"), "character ' ' is not allowed"),

@@ -12,11 +12,18 @@ from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import read_source, read_sources, value_lines
 from pinroute.cli.report import dumped
 from pinroute.cli.table import columns
-from pinroute.cli.terminal import out
+from pinroute.cli.terminal import err, out
 from pinroute.compilation import Compiled
 from pinroute.istio.read import is_virtual_service
 from pinroute.lookup import Answer, look_up, look_up_many
-from pinroute.routing import NotServed, Reached, Request, each_match, look_up_services
+from pinroute.routing import (
+    NotServed,
+    Reached,
+    Request,
+    absent_delegates,
+    each_match,
+    look_up_services,
+)
 
 CHUNK = 50_000
 
@@ -105,6 +112,8 @@ def command(
         if hashes is not None:
             raise click.UsageError("--hashes takes an experiment, not a VirtualService")
         request = Request(host, path or "/", method or "GET", gateway, header)
+        for key in absent_delegates(services):
+            err(f"delegate {key} is not in the files: its rule is left out\n")
         try:
             if every:
                 out(_reached(list(each_match(services, request))))
