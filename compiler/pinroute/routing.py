@@ -15,6 +15,7 @@ from pinroute.istio.resource import (
     full_host,
     virtual_service,
 )
+from pinroute.istio.shape import shape_problem
 from pinroute.istio.virtualhost import Place, Route, host_of, route_of, virtual_hosts
 from pinroute.istio.witness import witness
 from pinroute.lookup import Answer
@@ -33,7 +34,7 @@ class Request(NamedTuple):
 
 
 class NotServed(Exception):
-    """No VirtualService serves what was asked for; the message says what is served."""
+    """No VirtualService serves what was asked for, or one cannot be read; the message says why."""
 
 
 def look_up_services(
@@ -52,10 +53,14 @@ def look_up_services(
 
 
 def _services(documents: Iterable[Document]) -> list[VirtualService]:
-    return [
-        virtual_service(number, as_mapping(plain(document.root)))
-        for number, document in enumerate(documents)
-    ]
+    found: list[VirtualService] = []
+    for number, document in enumerate(documents):
+        fields = as_mapping(plain(document.root))
+        problem = shape_problem(fields)
+        if problem is not None:
+            raise NotServed(f"{document.file}: a VirtualService cannot be read: {problem}")
+        found.append(virtual_service(number, fields))
+    return found
 
 
 def _pods(services: Sequence[VirtualService], gateway: str) -> str:

@@ -74,6 +74,21 @@ def test_a_delegate_that_is_not_there_is_told() -> None:
     assert "front.web.svc.cluster.local" in done.stdout
 
 
+def test_what_is_no_virtual_service_is_not_looked_into() -> None:
+    head = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: x}\n"
+    for spec, said in (
+        ("spec: {hosts: 5, http: []}", "spec.hosts"),
+        ("spec: {hosts: [a.com], http: [{delegate: 3}]}", "spec.http[0].delegate"),
+        ("spec: {hosts: [a.com], http: [null]}", "spec.http[0]"),
+        ("spec: {hosts: [a.com], http: [{match: {a: b}}]}", "spec.http[0].match"),
+    ):
+        for words in (["1"], ["--each-match"]):
+            done = _run("lookup", *words, "-f", "-", stdin=head + spec)
+            assert done.returncode == 2, done.stdout
+            assert said in done.stderr
+            assert "bug" not in done.stderr
+
+
 def test_mistakes() -> None:
     for words, said in (
         (("stick", CANARY, "--header", "user hash"), "character ' ' is not allowed"),

@@ -112,9 +112,9 @@ def command(
         if hashes is not None:
             raise click.UsageError("--hashes takes an experiment, not a VirtualService")
         request = Request(host, path or "/", method or "GET", gateway, header)
-        for key in absent_delegates(services):
-            err(f"delegate {key} is not in the files: its rule is left out\n")
         try:
+            for key in absent_delegates(services):
+                err(f"delegate {key} is not in the files: its rule is left out\n")
             if every:
                 out(_reached(list(each_match(services, request))))
                 return Exit.OK

@@ -131,6 +131,8 @@ def command(
 ) -> int:
     """Prove that a VirtualService does what a spec promises, or ask a gateway."""
     url = against.lower().startswith(SCHEMES)
+    if "://" in against and not url:
+        raise Misuse(f"--against: {against!r} is no URL of a gateway: http://… or https://…")
     options = GatewayOptions(host, resolve, rate, timeout, headers, cacert, insecure, most, joined)
     if not url:
         _only_for_urls(options, envoy=against == "envoy")
