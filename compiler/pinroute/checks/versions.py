@@ -92,12 +92,17 @@ def overlapping_subsets(resources: Resources) -> Iterator[Diagnostic]:
 
 
 def forgeable_hash(resources: Resources) -> Iterator[Diagnostic]:
-    """Find gateways at which a client chooses its version by the header that it sends."""
+    """Find gateways at which a client chooses its version by the header that it sends.
+
+    Said once for a header at the same gateways: it is their edge that has to set it.
+    """
+    told: set[tuple[str, tuple[str, ...]]] = set()
     for target, service in zip(resources.targets, resources.virtual_services, strict=True):
         if target.on_mesh or not service.hosts or _is_ours(target):
             continue
         header = target.rules[0].items[0].header if target.rules else ""
-        if not header or header.startswith((":", "@", "cookie")):
+        place = (header, service.gateways)
+        if not header or header.startswith((":", "@", "cookie")) or place in told:
             continue
         found: dict[tuple[_Version, ...], Path] = {}
         for rule in target.rules:
@@ -106,6 +111,7 @@ def forgeable_hash(resources: Resources) -> Iterator[Diagnostic]:
                 versions = tuple(_served(rule, service.namespace))
                 found.setdefault(versions, rule.items[0].path)
         if len(found) > 1:
+            told.add(place)
             path = next(iter(found.values()))
             yield diagnose("PIN328", target.document.span(path), path, header=header)
 

@@ -92,7 +92,9 @@ class _Classes:
         self._filed: dict[tuple[_Field, str], dict[str, list[_Class]]] = {}
         self._others: list[_Class] = []
         self._wider: dict[int, tuple[int, list[_Class]]] = {}
-        self._often = Counter(said for item in items for said in _said(item.residual))
+        self._often = Counter(
+            said for item in items if item.residual for said in _said(item.residual)
+        )
 
     def of(self, item: MatchItem) -> _Class:
         """Return the class of an item, a new one if it is the first."""

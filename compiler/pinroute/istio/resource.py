@@ -5,7 +5,6 @@ Rules: `ResolveVirtualServiceShortnames`, `convertExportToSet` and
 """
 
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
 from typing import Any, NamedTuple
 
 Fields = Mapping[str, Any]
@@ -78,7 +77,7 @@ def _age(service: VirtualService) -> tuple[bool, str, str, str]:
 
 def full_host(host: str, namespace: str, domain: str = CLUSTER_DOMAIN) -> str:
     """Return a host as istiod reads it: a name without a dot is a Service of the namespace."""
-    if host == "*" or "." in host or ":" in host or _is_address(host):
+    if host == "*" or "." in host or ":" in host:  # a full name, or an address
         return host
     return f"{host}.{namespace}.svc.{domain}"
 
@@ -98,14 +97,6 @@ def gateway_key(name: str, namespace: str) -> str:
         return f"{namespace}/{after}" if before == "." else name
     short, dot, rest = name.partition(".")
     return f"{rest.split('.')[0]}/{short}" if dot else f"{namespace}/{name}"
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def as_mapping(value: object) -> Fields:

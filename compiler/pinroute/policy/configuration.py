@@ -62,12 +62,12 @@ def read_yaml(file: str, data: bytes, *, named: bool) -> Read:
 
 def read_toml(file: str, data: bytes) -> Read:
     """Read the table of a pyproject.toml; a file without it holds no configuration."""
-    import tomllib
-
     text, found = decode(file, data)
     offset = text.find(TABLE)
     if errors(found) or offset < 0:
         return Read(None, found)
+    import tomllib
+
     try:
         tool = tomllib.loads(text).get("tool")
         table = tool.get("pinroute") if isinstance(tool, dict) else None

@@ -173,6 +173,7 @@ class _Reader:
         parent: Sequence | Mapping | None = None
         key: Scalar | None = None
         own_anchor: str | None = None
+        scalar = Scalar
         while True:
             event = get()
             kind = type(event)
@@ -181,8 +182,9 @@ class _Reader:
                 if self.nodes > MAX_NODES:
                     raise self.too_large(event)
                 if event.tag is None:
-                    plain = event.style is None or event.style == ""
-                    node: Node = Scalar(event.value, plain, event.start_mark, event.end_mark)
+                    node: Node = scalar(
+                        event.value, not event.style, event.start_mark, event.end_mark
+                    )
                 else:
                     node = self.tagged(event)
                 anchor = event.anchor
