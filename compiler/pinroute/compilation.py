@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
+from pinroute.diagnostics.catalogue import is_together
 from pinroute.istio.admission import check_admission
 from pinroute.manifest.bundle import Rendered, comments, files, header, render
 from pinroute.manifest.objects import digest
@@ -30,11 +31,9 @@ from pinroute.stages.stage import Stage, build_stage, stage_order
 Read = Callable[[str], bytes]
 CheckOthers = Callable[[Sequence[Document], Sequence[Spec]], list[Diagnostic]]
 
-# What is known of a stage only after it was rendered or its rules were spliced, and what
-# depends on the other files.
+# What is known of a stage only after it was rendered, or after its rules were spliced.
 _OF_A_STAGE = frozenset({"PIN236", "PIN237"})
 _OF_A_SPLICE = frozenset({"PIN260", "PIN261"})
-_OF_OTHERS = frozenset({"PIN235", *(f"PIN{number}" for number in range(317, 330))})
 
 
 class Source(NamedTuple):
@@ -307,7 +306,7 @@ def _sure(*, all_stages: bool, spliced: bool, others: bool) -> Callable[[str], b
     """Return what tells of a code whether a run looks for it everywhere."""
 
     def sure(code: str) -> bool:
-        if code in _OF_OTHERS or (code in _OF_A_STAGE and not all_stages):
+        if is_together(code) or (code in _OF_A_STAGE and not all_stages):
             return False
         if code in _OF_A_SPLICE and not spliced:
             return False

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from pinroute.checks.resources import Resources
 from pinroute.istio.cover import dead_items
 from pinroute.istio.delegation import delegate_key, delegates_of
 from pinroute.istio.evaluate import Call, taker
@@ -13,14 +14,19 @@ from pinroute.istio.resource import (
     as_mapping,
     covers,
     full_host,
-    virtual_service,
+    some_host,
 )
 from pinroute.istio.shape import shape_problem
-from pinroute.istio.virtualhost import Place, Route, host_of, route_of, virtual_hosts
+from pinroute.istio.virtualhost import (
+    Place,
+    Route,
+    VirtualHost,
+    host_of,
+    route_of,
+    virtual_hosts,
+)
 from pinroute.istio.witness import witness
 from pinroute.lookup import Answer
-from pinroute.spec.nodes import Document
-from pinroute.spec.scalars import value as plain
 
 
 class Request(NamedTuple):
@@ -38,80 +44,88 @@ class NotServed(Exception):
 
 
 def look_up_services(
-    documents: Iterable[Document], request: Request, values: Sequence[str | None]
+    resources: Resources, request: Request, values: Sequence[str | None]
 ) -> Iterator[Answer]:
     """Yield what values meet at VirtualServices, joined as istiod joins them.
 
     Asked is each first host, at its first gateway, or what the request says; the hash is
     in the request's header, by default the one that most matches look at. Raises NotServed.
     """
-    services = _services(documents)
-    spots = _spots(services, request)
+    spots = [
+        _spot(resources, request, gateway, host) for gateway, host in _spots(resources, request)
+    ]
     for value in values:
-        for gateway, host in spots:
-            yield _at(services, request._replace(gateway=gateway, host=host), value)
+        for spot in spots:
+            yield _at(resources, spot, value)
 
 
-def _services(documents: Iterable[Document]) -> list[VirtualService]:
-    found: list[VirtualService] = []
-    for number, document in enumerate(documents):
-        fields = as_mapping(plain(document.root))
-        problem = shape_problem(fields)
+class _Spot(NamedTuple):
+    """A host at a gateway, and its routes; `delegate` is one that is alone, and has no host."""
+
+    call: Call
+    header: str
+    hosts: Mapping[str, VirtualHost]
+    delegate: VirtualService | None
+
+
+def _check_shapes(resources: Resources) -> None:
+    for target in resources.targets:
+        problem = shape_problem(target.service)
         if problem is not None:
-            raise NotServed(f"{document.file}: a VirtualService cannot be read: {problem}")
-        found.append(virtual_service(number, fields))
-    return found
+            raise NotServed(f"{target.document.file}: a VirtualService cannot be read: {problem}")
 
 
-def _pods(services: Sequence[VirtualService], gateway: str) -> str:
-    """Return the namespace of the pods that route: taken to be that of the Gateway."""
-    if gateway != MESH:
-        return gateway.partition("/")[0]
-    return next(one.namespace for one in services if MESH in one.gateways)
-
-
-def _spots(services: Sequence[VirtualService], request: Request) -> list[tuple[str, str]]:
+def _spots(resources: Resources, request: Request) -> list[tuple[str, str]]:
     """Return each gateway and host to ask at."""
+    _check_shapes(resources)
+    services = resources.virtual_services
     found: dict[tuple[str, str], None] = {}
     for service in services:
         gateways = [name for name in service.gateways if request.gateway in (None, name)]
         hosts = service.hosts if service.hosts or len(services) > 1 else ("",)
-        fitting = [
-            host for host in hosts if request.host is None or covers(host, request.host.lower())
-        ]
+        fitting = [host for host in hosts if request.host is None or covers(host, request.host)]
         if gateways and fitting:
-            host = request.host or fitting[0].replace("*", "any", 1)
+            host = request.host or some_host(fitting[0])
             found[request.gateway or gateways[0], host] = None
     if not found:
-        known = sorted({f"{host} at {name}" for one in services for host in one.hosts
-                        for name in one.gateways})  # fmt: skip
+        known = sorted(
+            {
+                f"{host} at {name}"
+                for one in services
+                for host in one.hosts
+                for name in one.gateways
+            }
+        )
         asked = " at ".join(name for name in (request.host, request.gateway) if name)
         raise NotServed(f"no VirtualService serves {asked}; there is {', '.join(known) or 'none'}")
     return list(found)
 
 
-def _at(services: Sequence[VirtualService], request: Request, value: str | None) -> Answer:
-    gateway, host = str(request.gateway), str(request.host)
+def _spot(resources: Resources, request: Request, gateway: str, host: str) -> _Spot:
+    services = resources.virtual_services
+    header = (request.header or _busiest(services) or "").lower()
+    # The pods that route are taken to be in the namespace of the Gateway.
     first = next(one for one in services if gateway in one.gateways)
-    namespace = _pods(services, gateway)
-    key = (request.header or _busiest(services) or "").lower()
-    call = Call(
-        host,
-        request.path,
-        request.method,
-        headers={key: (value,)} if value is not None and key else {},
-        gateway=gateway,
-        namespace=namespace,
-    )
-    if host:
-        routes = virtual_hosts(services, Place(gateway, namespace), key)
-        route = route_of(routes, call)
-    else:  # a delegate alone
-        rules = read_rules(first.fields, key)
+    namespace = first.namespace if gateway == MESH else gateway.partition("/")[0]
+    place = Place(gateway, namespace, known=tuple(resources.hosts))
+    hosts = virtual_hosts(services, place, header) if host else {}
+    call = Call(host, request.path, request.method, gateway=gateway, namespace=namespace)
+    return _Spot(call, header, hosts, None if host else first)
+
+
+def _at(resources: Resources, spot: _Spot, value: str | None) -> Answer:
+    call = spot.call
+    if value is not None and spot.header:
+        call = call._replace(headers={spot.header: (value,)})
+    if spot.delegate is None:
+        route = route_of(spot.hosts, call)
+    else:
+        rules = read_rules(spot.delegate.fields, spot.header, number=spot.delegate.number)
         item = taker(rules, call)
-        route = Route(first, rules[item.rule], item) if item is not None else None
+        route = Route(spot.delegate, rules[item.rule], item) if item is not None else None
     if route is None:
-        return Answer(value, f"host {host}", "", "", "", "", "404", "no rule takes the request")
+        nobody = f"host {call.host}"
+        return Answer(value, nobody, "", "", "", "", "404", "no rule takes the request")
     version = ""
     for destination in route.rule.fields.get("route") or ():
         headers = ((destination.get("headers") or {}).get("response") or {}).get("set") or {}
@@ -122,20 +136,25 @@ def _at(services: Sequence[VirtualService], request: Request, value: str | None)
         route="",
         group="",
         version=version,
-        rule=route.rule.name or f"http[{route.rule.number}]",
-        destination=_destinations(route.rule, services[route.rule.service].namespace),
+        rule=_rule_name(route.rule),
+        destination=_destinations(resources, route.rule),
         why=_why_taken(route.item),
     )
+
+
+def _rule_name(rule: ReadRule) -> str:
+    return rule.name or f"http[{rule.number}]"
 
 
 def _busiest(services: Iterable[VirtualService]) -> str | None:
     return next((name for one in services if (name := busiest_header(one.fields))), None)
 
 
-def _destinations(rule: ReadRule, namespace: str) -> str:
+def _destinations(resources: Resources, rule: ReadRule) -> str:
     for action in ("redirect", "directResponse", "delegate"):
         if action in rule.fields:
             return action
+    namespace = resources.virtual_services[rule.service].namespace
     shown = [
         full_host(str((route.get("destination") or {}).get("host", "")), namespace)
         + (f" ({route['weight']})" if len(rule.fields["route"]) > 1 else "")
@@ -153,14 +172,13 @@ def _why_taken(item: MatchItem) -> str:
     return f"{item.header} matches {kind} {text!r}"
 
 
-def absent_delegates(documents: Iterable[Document]) -> list[str]:
+def absent_delegates(resources: Resources) -> list[str]:
     """Return the delegates that are named and not given: their rules are left out."""
-    services = _services(documents)
-    delegates = delegates_of(services)
+    delegates = delegates_of(resources.virtual_services)
     found = {
         delegate_key(service, rule): None
-        for service in services
-        for rule in read_rules(service.fields)
+        for target, service in zip(resources.targets, resources.virtual_services, strict=True)
+        for rule in target.rules
         if isinstance(rule.fields.get("delegate"), dict)
     }
     return [key for key in found if key not in delegates]
@@ -181,36 +199,33 @@ class Reached(NamedTuple):
     destination: str
 
 
-def each_match(documents: Iterable[Document], request: Request) -> Iterator[Reached]:
+def each_match(resources: Resources, request: Request) -> Iterator[Reached]:
     """Yield every match of each host asked for, in the order in which they are tried.
 
     The request's path and method are not looked at. Raises NotServed.
     """
-    services = _services(documents)
-    for gateway, host in _spots(services, request):
-        key = (request.header or _busiest(services) or "").lower()
-        namespace = _pods(services, gateway)
-        found = host_of(virtual_hosts(services, Place(gateway, namespace), key), host)
+    for gateway, host in _spots(resources, request):
+        spot = _spot(resources, Request(header=request.header), gateway, host)
+        found = host_of(spot.hosts, host)
         routes, domain = (found.routes, found.domain) if found is not None else ((), host)
         items = [route.item for route in routes]
         dead = {id(one.item): one.by for one in dead_items(items)}
         names = {id(route.item): _name(route) for route in routes}
-        base = Call(host, gateway=gateway, namespace=namespace)
         for index, route in enumerate(routes):
             by = dead.get(id(route.item))
             yield Reached(
                 host,
                 route.service.key,
-                route.rule.name or f"http[{route.rule.number}]",
+                _rule_name(route.rule),
                 _condition(route.item),
-                witness(items, index, base, domain) if by is None else None,
+                witness(items, index, spot.call, domain) if by is None else None,
                 names[id(by)] if by is not None else None,
-                _destinations(route.rule, services[route.rule.service].namespace),
+                _destinations(resources, route.rule),
             )
 
 
 def _name(route: Route) -> str:
-    return f"{_condition(route.item)} of {route.rule.name or f'http[{route.rule.number}]'}"
+    return f"{_condition(route.item)} of {_rule_name(route.rule)}"
 
 
 def _condition(item: MatchItem) -> str:

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from pinroute.checks.registry import check_virtual_services
 from pinroute.compilation import Compilation, Source, compile_specs
+from pinroute.diagnostics import Diagnostic
 from pinroute.policy.baseline import Baseline, baseline_body, known_entries, read_baseline
 from pinroute.policy.standing import Policy
 
@@ -29,7 +31,7 @@ def run(text: str, baseline: Baseline | None = None, *, others: bool = True) -> 
     return compile_specs([Source(FILE, text.encode())], check_others=check, policy=policy)
 
 
-def body(text: str) -> dict[str, object]:
+def body(text: str) -> dict[str, Any]:
     result = run(text)
     return baseline_body(known_entries(result.diagnostics, result.documents, {}))
 
@@ -46,8 +48,8 @@ def known(text: str, *, times: int = 1) -> Baseline:
     return baseline
 
 
-def codes(found: Sequence[object]) -> list[str]:
-    return [getattr(item, "code") for item in found]  # noqa: B009
+def codes(found: Sequence[Diagnostic]) -> list[str]:
+    return [item.code for item in found]
 
 
 def test_an_entry_holds_no_line() -> None:
@@ -108,7 +110,7 @@ def test_items_of_a_list_are_objects_of_their_own() -> None:
 
 def test_equal_findings_are_counted() -> None:
     twice = f"{ONE}---\n{ONE}"
-    assert {item["count"] for item in body(twice)["findings"]} == {2}  # type: ignore[attr-defined]
+    assert {item["count"] for item in body(twice)["findings"]} == {2}
     result = run(twice, known(ONE))
     assert codes(result.hidden) == codes(result.diagnostics) == ["PIN309", "PIN310"]
     assert result.hidden[0].span < result.diagnostics[0].span

@@ -21,6 +21,7 @@ from pinroute.change.serving import Serving, State, servings
 from pinroute.change.specs import spec_changes, spec_returns
 from pinroute.compilation import Compiled
 from pinroute.istio.evaluate import Call
+from pinroute.istio.resource import some_host
 
 FIND_OUT = UserHashOptions()
 
@@ -120,7 +121,7 @@ def _lost(before: Serving, host: str, kind: str, gateway: str = "") -> Change:
     if before.compiled is not None:
         table = next(iter(before.compiled.stages[0].tables.values()), None)
     owned = before.compiled is not None and before.compiled.checked.owner is not None
-    call = Call(host.replace("*", "any", 1), gateway=gateway or before.gateways[0])
+    call = Call(some_host(host), gateway=gateway or before.gateways[0])
     return Change(
         before.name,
         host,

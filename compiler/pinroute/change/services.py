@@ -26,6 +26,7 @@ from pinroute.istio.evaluate import Call
 from pinroute.istio.hashes import Taken, TooManyHashes, hash_match, taken
 from pinroute.istio.read import read_rules
 from pinroute.istio.requests import Kind, Kinds, kinds
+from pinroute.istio.resource import some_host
 from pinroute.table.difference import ABSENT
 from pinroute.table.history import comebacks_of
 from pinroute.table.impact import Move, Runs, moves
@@ -210,7 +211,7 @@ class Comparison:
     def _route(self, call: Call) -> str:
         """Return a request in short: what is unusual in it, nothing for a plain one."""
         parts = [call.method] if call.method != "GET" else []
-        host = call.host if call.host != self.host.replace("*", "any", 1) else ""
+        host = call.host if call.host != some_host(self.host) else ""
         port = f":{call.port}" if call.port != 80 else ""
         if host or port or call.path != "/":
             parts.append(f"{host}{port}{call.path}")

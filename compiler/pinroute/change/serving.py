@@ -7,7 +7,15 @@ from typing import Any, NamedTuple, cast
 
 from pinroute.change.model import Incomparable
 from pinroute.compilation import Compiled
-from pinroute.istio.resource import CLUSTER_DOMAIN, Fields, covers, full_host, gateway_key
+from pinroute.istio.resource import (
+    CLUSTER_DOMAIN,
+    MESH,
+    Fields,
+    covers,
+    full_host,
+    gateway_key,
+    virtual_service,
+)
 from pinroute.istio.shape import shape_problem
 from pinroute.spec.nodes import Document
 from pinroute.spec.scalars import value
@@ -96,38 +104,29 @@ def serving(state: State) -> Serving:
     """
     if isinstance(state, Compiled):
         experiment = state.checked.spec.experiment
-        route = experiment.route
-        found = Serving(
+        route, domain = experiment.route, experiment.environment.cluster_domain
+        return Serving(
             experiment.name,
             route.namespace,
             route.name,
-            route.hosts,
-            route.gateways,
+            tuple(full_host(host, route.namespace, domain).lower() for host in route.hosts),
+            tuple(gateway_key(name, route.namespace) for name in route.gateways) or (MESH,),
             route.delegate,
             compiled=state,
         )
-    else:
-        service = cast("dict[str, Any]", value(state.root))
-        problem = shape_problem(service)
-        if problem is not None:
-            raise Incomparable(f"{state.file}: a VirtualService cannot be read: {problem}")
-        metadata, spec = service.get("metadata") or {}, service.get("spec") or {}
-        namespace = str(metadata.get("namespace") or DEFAULT)
-        name = str(metadata.get("name") or "")
-        hosts = tuple(str(host) for host in spec.get("hosts") or ())
-        found = Serving(
-            f"VirtualService {namespace}/{name}",
-            namespace,
-            name,
-            hosts,
-            tuple(str(gateway) for gateway in spec.get("gateways") or ()),
-            not hosts,
-            own=service,
-        )
-    namespace, domain = found.namespace, found.cluster_domain
-    return found._replace(
-        hosts=tuple(full_host(host, namespace, domain).lower() for host in found.hosts),
-        gateways=tuple(gateway_key(name, namespace) for name in found.gateways or ("mesh",)),
+    service = cast("dict[str, Any]", value(state.root))
+    problem = shape_problem(service)
+    if problem is not None:
+        raise Incomparable(f"{state.file}: a VirtualService cannot be read: {problem}")
+    found = virtual_service(0, service)
+    return Serving(
+        f"VirtualService {found.key}",
+        found.namespace,
+        found.name,
+        found.hosts,
+        found.gateways,
+        not found.hosts,
+        own=service,
     )
 
 

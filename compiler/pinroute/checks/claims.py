@@ -22,7 +22,6 @@ class _Claim(NamedTuple):
     exported_to: frozenset[str]
     span: Span
     path: Path
-    created: str = ""
     number: int | None = None
 
 
@@ -62,7 +61,6 @@ def _claims(resources: Resources) -> Mapping[_Spot, Sequence[_Claim]]:
                 service.exported_to,
                 target.document.span(path),
                 path,
-                service.created,
                 service.number,
             )
             for gateway in service.gateways:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from pinroute.checks.target import Target, destinations
+from pinroute.checks.target import Target, destinations, header_blocks
 from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
 from pinroute.istio.limits import header_name_problem, header_value_problem
 from pinroute.spec.nodes import Mapping, Node, Scalar, Sequence, at
@@ -28,7 +28,7 @@ def _operations(block: Mapping, path: Path) -> Iterator[tuple[Path, str, str, Ma
 def values(target: Target) -> Iterator[Diagnostic]:
     """Find values that Envoy refuses, or that hand out what belongs to the gateway."""
     document = target.document
-    for path, block in target.blocks:
+    for path, block in header_blocks(target):
         for inner, side, _, entries in _operations(block, path):
             for name, node in entries.entries.items():
                 place = (*inner, name)
@@ -57,7 +57,7 @@ def values(target: Target) -> Iterator[Diagnostic]:
 def names(target: Target) -> Iterator[Diagnostic]:
     """Find names that make every request of a route fail."""
     document = target.document
-    for path, block in target.blocks:
+    for path, block in header_blocks(target):
         for inner, side, _, entries in _operations(block, path):
             for name in entries.entries:
                 place = (*inner, name)
@@ -76,7 +76,7 @@ def names(target: Target) -> Iterator[Diagnostic]:
 def removed(target: Target) -> Iterator[Diagnostic]:
     """Find names that Istio does not let be removed."""
     document = target.document
-    for path, block in target.blocks:
+    for path, block in header_blocks(target):
         for side in ("request", "response"):
             entries = at(block, side, "remove")
             for index, node in enumerate(entries.items if isinstance(entries, Sequence) else ()):
@@ -91,7 +91,7 @@ def removed(target: Target) -> Iterator[Diagnostic]:
 def authorities(target: Target) -> Iterator[Diagnostic]:
     """Find the Host of a request set twice: refused in a rule, a matter of luck in a destination."""
     document = target.document
-    for path, block in target.blocks:
+    for path, block in header_blocks(target):
         request = at(block, "request")
         set_here = [
             (*path, "request", operation, name)

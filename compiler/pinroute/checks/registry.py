@@ -113,7 +113,7 @@ def _has_wrong_type(found: Iterable[Diagnostic]) -> bool:
     return any(finding.code == "PIN101" for finding in found)
 
 
-def check_faults(documents: Iterable[Document], specs: Sequence[Spec] = ()) -> list[Diagnostic]:  # noqa: ARG001
+def check_faults(documents: Iterable[Document]) -> list[Diagnostic]:
     """Return why VirtualServices may not work; whether each rule is reached is left out."""
     known = Bodies()
     targets = (

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pinroute.checks.target import Target, destinations, is_null
 from pinroute.diagnostics import Diagnostic, Path, diagnose
 from pinroute.istio.limits import gateway_problem, host_problem, label_problem
+from pinroute.istio.resource import namespace_of
 from pinroute.spec.nodes import Mapping, Node, Scalar, Sequence, at
 from pinroute.spec.scalars import scalar_value
 
@@ -58,9 +59,7 @@ def _gateway_problem(text: str) -> str | None:
 
 def exports(target: Target) -> Iterator[Diagnostic]:
     """Find what Istio refuses in exportTo."""
-    document = target.document
-    namespace = document.node(("metadata", "namespace"))
-    own = namespace.text if isinstance(namespace, Scalar) else "default"
+    own = namespace_of(target.service)
     found = _texts(target, ("spec", "exportTo"))
     seen: set[str] = set()
     for path, text in found:

@@ -26,8 +26,8 @@ class StringMatch(NamedTuple):
 class Target(NamedTuple):
     """One VirtualService: its rules as data, and the nodes that several checks look at.
 
-    `matches` are the match items that are objects, `blocks` the `headers` objects of
-    rules and of their destinations, each with its path. `bodies` are those of the rules.
+    `matches` are the match items that are objects, each with its path. `bodies` are those
+    of the rules in `entries`.
     """
 
     document: Document
@@ -36,15 +36,11 @@ class Target(NamedTuple):
     entries: tuple[Node, ...]
     matches: tuple[tuple[Path, Mapping], ...]
     strings: tuple[StringMatch, ...]
-    blocks: tuple[tuple[Path, Mapping], ...]
     bodies: tuple[Body | None, ...]
 
     def narrowed(self, numbers: frozenset[int]) -> "Target":
         """Return it with some of its rules only, for checks of their bodies."""
-        return self._replace(
-            rules=tuple(rule for rule in self.rules if rule.number in numbers),
-            blocks=tuple(_blocks(self.entries, numbers)),
-        )
+        return self._replace(rules=tuple(rule for rule in self.rules if rule.number in numbers))
 
     @property
     def on_mesh(self) -> bool:
@@ -78,7 +74,6 @@ def target_of(document: Document, known: Bodies | None = None) -> Target:
         entries,
         matches,
         tuple(_strings(matches)),
-        (),
         bodies,
     )
 
@@ -118,17 +113,17 @@ def _strings(matches: tuple[tuple[Path, Mapping], ...]) -> Iterator[StringMatch]
                     yield StringMatch((*path, field, name), field, string)
 
 
-def _blocks(entries: tuple[Node, ...], numbers: frozenset[int]) -> Iterator[tuple[Path, Mapping]]:
-    for number in sorted(numbers):
-        entry = entries[number]
-        base: Path = ("spec", "http", number)
+def header_blocks(target: Target) -> Iterator[tuple[Path, Mapping]]:
+    """Yield the `headers` objects of rules and of their destinations, each with its path."""
+    for rule in target.rules:
+        entry = target.entries[rule.number]
         own = at(entry, "headers")
         if isinstance(own, Mapping):
-            yield (*base, "headers"), own
+            yield (*rule.path, "headers"), own
         for index, route in enumerate(destinations(entry)):
             node = at(route, "headers")
             if isinstance(node, Mapping):
-                yield (*base, "route", index, "headers"), node
+                yield (*rule.path, "route", index, "headers"), node
 
 
 def destinations(entry: Node) -> list[Node]:

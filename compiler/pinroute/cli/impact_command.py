@@ -1,5 +1,6 @@
 """pinroute impact: which users a change moves, before it is merged."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 import click
@@ -19,6 +20,8 @@ from pinroute.compilation import Compilation, Compiled, Source, UnknownStage, co
 from pinroute.diagnostics import Diagnostic
 from pinroute.istio.limits import header_name_problem
 from pinroute.istio.read import is_virtual_service
+from pinroute.spec.meaning import Spec
+from pinroute.spec.nodes import Document
 from pinroute.spec.resolve import ALPHABETS
 
 
@@ -166,19 +169,24 @@ def _options(header: str | None, alphabet: str | None, digits: int | None) -> Us
 
 def _present(sources: list[Source], unread: list[Diagnostic], stage: str | None) -> list[State]:
     """Return the states that files hold; stops where one is broken."""
-    return _states(compiled_or_exit(sources, unread, stage=stage, check_others=check_faults))
+    return _states(compiled_or_exit(sources, unread, stage=stage, check_others=_faults))
 
 
 def _past(source: Source, stage: str | None = None) -> list[State]:
     """Return the states of a file of before; a broken one was never live: told and passed over."""
     try:
-        compilation = compile_specs([source], stage=stage, check_others=check_faults)
+        compilation = compile_specs([source], stage=stage, check_others=_faults)
     except UnknownStage as error:
         raise Misuse(str(error)) from None
     if compilation.failed:
         err(f"{source.name}: passed over, it does not compile\n")
         return []
     return _states(compilation)
+
+
+def _faults(documents: Sequence[Document], _specs: Sequence[Spec]) -> list[Diagnostic]:
+    """Check what may not work; whether each rule is reached is not asked here."""
+    return check_faults(documents)
 
 
 def _states(compilation: Compilation) -> list[State]:

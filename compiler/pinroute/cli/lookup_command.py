@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from pinroute.checks.resources import resources_of
 from pinroute.cli.compiled import chosen, compiled_or_exit, looking_at_users
 from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS
@@ -14,7 +15,6 @@ from pinroute.cli.report import dumped
 from pinroute.cli.table import columns
 from pinroute.cli.terminal import err, out
 from pinroute.compilation import Compiled
-from pinroute.istio.read import is_virtual_service
 from pinroute.lookup import Answer, look_up, look_up_many
 from pinroute.routing import (
     NotServed,
@@ -107,18 +107,20 @@ def command(
     sources, found = read_sources((), filenames)
     overlay = read_source(environment, found) if environment is not None else None
     compilation = compiled_or_exit(sources, found, environment=overlay, stage=stage)
-    services = [item for item in compilation.others if is_virtual_service(item)]
-    if not compilation.experiments and services:
+    resources = None
+    if not compilation.experiments:
+        resources = resources_of(compilation.others, (), complete=False)
+    if resources is not None and resources.targets:
         if hashes is not None:
             raise click.UsageError("--hashes takes an experiment, not a VirtualService")
         request = Request(host, path or "/", method or "GET", gateway, header)
         try:
-            for key in absent_delegates(services):
+            for key in absent_delegates(resources):
                 err(f"delegate {key} is not in the files: its rule is left out\n")
             if every:
-                out(_reached(list(each_match(services, request))))
+                out(_reached(list(each_match(resources, request))))
                 return Exit.OK
-            answers = list(look_up_services(services, request, asked))
+            answers = list(look_up_services(resources, request, asked))
         except NotServed as error:
             raise Misuse(str(error)) from None
         out(_json(answers) if output == "json" else _text(answers))

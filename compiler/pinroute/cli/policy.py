@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pinroute.cli.exits import Misuse
 from pinroute.cli.inputs import STDIN, read_source
 from pinroute.compilation import Source
+from pinroute.policy import TABLE
 from pinroute.policy.standing import Policy
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 NAME = "pinroute.yaml"
 PYPROJECT = "pyproject.toml"
-TABLE = b"[tool.pinroute"
 
 
 def read_policy(
@@ -67,7 +67,7 @@ def _sources(found: "list[Diagnostic]") -> Iterator[Source]:
     for path in _candidates():
         try:
             with open(path, "rb") as file:
-                wanted = path.endswith(NAME) or TABLE in file.read()
+                wanted = path.endswith(NAME) or TABLE.encode() in file.read()
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             continue
         except OSError:

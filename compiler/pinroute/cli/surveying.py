@@ -7,6 +7,7 @@ from pinroute.cli.gateway_headers import header_lines
 from pinroute.cli.terminal import err, out
 from pinroute.cli.verify_report import ALL, Surveyed, plural, survey_json, survey_text
 from pinroute.compilation import Compiled
+from pinroute.istio.resource import covers
 from pinroute.probes.probe import Probe
 from pinroute.probes.survey import Survey, survey
 from pinroute.probes.tally import Reply, Tally
@@ -191,9 +192,6 @@ def _host(compiled: Compiled, wanted: str | None, addressed: str) -> str | None:
 
 def _serves(host: str, name: str) -> bool:
     """Tell whether a host of a VirtualService, perhaps a wildcard, takes a name."""
-    host, name = host.lower(), name.lower()
     if "*" in name or not name or any(char.isspace() or char in "/:@" for char in name):
         return False
-    if host.startswith("*"):
-        return name.endswith(host[1:]) and len(name) > len(host) - 1
-    return host == name
+    return covers(host, name) and len(name) >= len(host)

@@ -1,7 +1,8 @@
 """The catalogue: one small TOML file for each code, read when the code is raised.
 
 A file holds `name`, `severity`, `summary`, the `message` and the `hint` (templates
-in `str.format` syntax), and for people `explain`, `wrong` and `right`.
+in `str.format` syntax), for people `explain`, `wrong` and `right`, and `together` where a
+finding depends on the other files of a run.
 """
 
 import os
@@ -40,6 +41,7 @@ def rule(code: str) -> Rule:
         explain=entry["explain"],
         wrong=entry.get("wrong", ""),
         right=entry.get("right", ""),
+        together=entry.get("together", False),
     )
 
 
@@ -49,6 +51,14 @@ def is_fixed(code: str) -> bool:
     Errors of VirtualServices that pinroute did not write (PIN3xx) stop nothing.
     """
     return rule(code).severity is Severity.ERROR and not code.startswith("PIN3")
+
+
+def is_together(code: str) -> bool:
+    """Tell whether findings of a code depend on the other files of a run."""
+    try:
+        return rule(code).together
+    except KeyError:
+        return False
 
 
 def diagnose(

@@ -37,7 +37,10 @@ class Span(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """A kind of finding. A code is never used again for something else."""
+    """A kind of finding. A code is never used again for something else.
+
+    `together` tells that it depends on the other files of a run.
+    """
 
     code: str
     name: str
@@ -48,6 +51,7 @@ class Rule(NamedTuple):
     explain: str
     wrong: str
     right: str
+    together: bool = False
 
 
 class Related(NamedTuple):

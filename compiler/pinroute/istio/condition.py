@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from pinroute.istio.regex import full_match
+from pinroute.istio.resource import some_host
 from pinroute.spec.model import Body
 
 
@@ -83,7 +84,7 @@ def example(condition: Body, host: str) -> HttpRequest | None:
     """Return a request that satisfies a condition, None where a regex hides one."""
     path = _text(condition.get("uri"), "/")
     method = _text(condition.get("method"), "GET")
-    authority = _text(condition.get("authority"), host.replace("*", "any", 1))
+    authority = _text(condition.get("authority"), some_host(host))
     headers = {
         name.lower(): _text(match, "x") for name, match in condition.get("headers", {}).items()
     }

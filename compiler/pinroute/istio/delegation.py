@@ -3,7 +3,7 @@
 istiod joins the match of the root's rule with each match of the delegate's rule. A
 delegate's rule with a match that does not fit below some match of the root is left out
 whole, with a line in istiod's log and nothing else (`MergeHTTPRoutes` in
-istio/pilot/pkg/model; istio-proved by tests/conformance/test_merge.py).
+istio/pilot/pkg/model; held by tests/conformance/test_merge.py).
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -3,6 +3,7 @@
 Said only where it is sure: a regular expression implies itself, and what takes anything.
 """
 
+from pinroute.istio.evaluate import string_matches
 from pinroute.istio.read import MAP_FIELDS, STRING_FIELDS
 from pinroute.istio.regex import full_match, regex_problem
 from pinroute.istio.resource import Fields, as_mapping
@@ -48,7 +49,11 @@ def _keeps_out(given: Fields, condition: Fields) -> bool:
     """
     if given and given != PRESENT:
         return implies({} if condition == PRESENT else condition, given)
-    return condition in ({}, PRESENT) or not satisfies(condition, "")
+    if condition in ({}, PRESENT):
+        return True
+    regex = condition.get("regex")
+    sure = regex is None or regex_problem(str(regex)) is None
+    return sure and not string_matches(condition, "")
 
 
 def _there(narrow: Fields, wide: Fields) -> bool:
@@ -85,16 +90,6 @@ def implies(given: Fields, condition: Fields) -> bool:
     if isinstance(prefix, str) and "prefix" in condition:
         return prefix.startswith(str(condition["prefix"]))
     return str(condition.get("regex")) in ANYTHING
-
-
-def satisfies(match: Fields, text: str) -> bool:
-    """Tell whether a text satisfies a StringMatch; true if it is not known."""
-    if isinstance(match.get("exact"), str):
-        return bool(match["exact"] == text)
-    if isinstance(match.get("prefix"), str):
-        return text.startswith(match["prefix"])
-    regex = str(match.get("regex", ""))
-    return regex_problem(regex) is not None or full_match(regex, text)
 
 
 def matches(regex: str, text: str) -> bool:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from pinroute.istio.conditions import Conditions
 from pinroute.istio.evaluate import Call, string_matches
-from pinroute.istio.resource import Fields, covers
+from pinroute.istio.resource import Fields, covers, some_host
 from pinroute.istio.specimen import specimen
 from pinroute.istio.wishes import (
     AUTHORITY,
@@ -111,7 +111,7 @@ class _Search:
             URI: "/",
             METHOD: "GET",
             SCHEME: "http",
-            AUTHORITY: _some_host(self.hosts[0]),
+            AUTHORITY: some_host(self.hosts[0]),
             GATEWAY: self.gateways[0],
             PORT: "80",
         }
@@ -145,7 +145,7 @@ class _Search:
         outside = self._outside()
         hosts = self.hosts if AUTHORITY in self.texts else self.hosts[:1]
         level = [
-            _State({**outside, GATEWAY: gateway, AUTHORITY: _some_host(host)}, ())
+            _State({**outside, GATEWAY: gateway, AUTHORITY: some_host(host)}, ())
             for gateway in self.gateways
             for host in hosts
         ]
@@ -237,7 +237,7 @@ class _Search:
         """Return texts for a match: one that nothing else names, and the plainest."""
         if field == AUTHORITY:
             head = plain_text(match).rstrip(".")
-            known = [_some_host(host) for host in self.hosts]
+            known = [some_host(host) for host in self.hosts]
             known += [head + host[1:] for host in self.hosts if host.startswith("*")]
             fitting = [host for host in known if string_matches(match, host)]
             if fitting:
@@ -281,10 +281,6 @@ class _Search:
             "regex" in match and not self._choices(field, match)
             for field, match in wish.held.items()
         )
-
-
-def _some_host(pattern: str) -> str:
-    return pattern.replace("*", "any", 1)
 
 
 def _fresh(texts: Iterable[str]) -> str:

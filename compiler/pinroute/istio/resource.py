@@ -88,6 +88,11 @@ def covers(host: str, name: str) -> bool:
     return host == name or (host.startswith("*") and name.endswith(host[1:]))
 
 
+def some_host(host: str) -> str:
+    """Return a host, below it if it is a wildcard."""
+    return host.replace("*", "any", 1)
+
+
 def gateway_key(name: str, namespace: str) -> str:
     """Return namespace/name of a Gateway that a VirtualService of a namespace names."""
     if name == MESH:

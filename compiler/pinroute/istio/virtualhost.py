@@ -22,15 +22,13 @@ class Place(NamedTuple):
     """Where routes are asked for: at the pods of a gateway, or at a sidecar (`mesh`).
 
     `namespace` and `labels` are those of the pods: istiod goes by them, not by those of
-    the Gateway object. `hosts` are what the gateway's server listens for. `known` are the
-    hosts of services: to a sidecar, a wildcard stands for those of them that it covers.
+    the Gateway object. `known` are the hosts of services: to a sidecar, a wildcard stands for those of them that it covers.
     """
 
     gateway: str
     namespace: str
     port: int = 80
     labels: Mapping[str, str] = MappingProxyType({})
-    hosts: tuple[str, ...] = ("*",)
     known: tuple[str, ...] = ()
 
 
@@ -60,9 +58,7 @@ def virtual_hosts(
     for service in visited:
         routes = _routes(service, delegates, place, header)
         domains = (
-            _mesh_domains(service, place.known, chosen)
-            if place.gateway == MESH
-            else _domains(service, place)
+            _mesh_domains(service, place.known, chosen) if place.gateway == MESH else service.hosts
         )
         for domain in domains if routes else ():
             if domain not in found:
@@ -91,13 +87,11 @@ def host_of(hosts: Mapping[str, VirtualHost], authority: str) -> VirtualHost | N
     return hosts[best] if best is not None else None
 
 
-def route_of(
-    hosts: Mapping[str, VirtualHost], call: Call, *, joined_lines: bool = False
-) -> Route | None:
+def route_of(hosts: Mapping[str, VirtualHost], call: Call) -> Route | None:
     """Return the route that takes a request, None if the answer is 404."""
     host = host_of(hosts, call.host)
     for route in host.routes if host is not None else ():
-        if takes(route.item, call, joined=joined_lines):
+        if takes(route.item, call):
             return route
     return None
 
@@ -123,17 +117,6 @@ def _routes(
 
 def _sorted(routes: list[Route]) -> tuple[Route, ...]:
     return tuple(sorted(routes, key=lambda route: is_catch_all(route.item)))
-
-
-def _domains(service: VirtualService, place: Place) -> list[str]:
-    """Return the hosts of a VirtualService that a place serves; the narrower of each pair."""
-    found: dict[str, None] = {}
-    for served in place.hosts:
-        for host in service.hosts:
-            narrower = narrower_host(served.lower(), host)
-            if narrower is not None:
-                found[narrower] = None
-    return list(found)
 
 
 def _chosen(visited: Sequence[VirtualService], known: Iterable[str]) -> Mapping[str, str]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 
 from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
 from pinroute.istio.read import is_virtual_service
+from pinroute.istio.resource import MESH, full_host, gateway_key
 from pinroute.spec.load import load
 from pinroute.spec.meaning import Spec
 from pinroute.spec.model import Experiment, Route
@@ -145,22 +146,27 @@ def _words(document: Document, field: str) -> list[str]:
 
 def _lent(owner: Owner, route: Route) -> list[str]:
     """Return the owner's gateways; where there are none, they are the sidecars."""
-    return _gateways(_words(owner.document, "gateways"), route.namespace) or ["mesh"]
+    names = _words(owner.document, "gateways")
+    return [gateway_key(name, route.namespace) for name in names] or [MESH]
 
 
-def _gateways(names: Sequence[str], namespace: str) -> list[str]:
-    """Return gateways as namespace/name."""
-    return [name if "/" in name or name == "mesh" else f"{namespace}/{name}" for name in names]
+def _hosts(names: Sequence[str], namespace: str) -> list[str]:
+    return [full_host(name, namespace).lower() for name in names]
 
 
 def _disagreements(spec: Spec, owner: Owner) -> list[Diagnostic]:
     """Compare hosts and gateways: the owner's hold for every rule of the VirtualService."""
     route = spec.experiment.route
     document = owner.document
-    hosts = [host.lower() for host in _words(document, "hosts")]
-    pairs = [("hosts", [host.lower() for host in route.hosts], hosts)]
+    pairs = [
+        (
+            "hosts",
+            _hosts(route.hosts, route.namespace),
+            _hosts(_words(document, "hosts"), route.namespace),
+        )
+    ]
     if route.gateways:
-        ours = _gateways(route.gateways, route.namespace)
+        ours = [gateway_key(name, route.namespace) for name in route.gateways]
         pairs.append(("gateways", ours, _lent(owner, route)))
     found: list[Diagnostic] = []
     for field, ours, theirs in pairs:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 from pinroute.diagnostics import Diagnostic, Path, Related, Severity, diagnose, rule
 from pinroute.diagnostics.catalogue import codes, is_fixed
 from pinroute.diagnostics.nearest import did_you_mean
+from pinroute.policy import TABLE
 from pinroute.policy.placed import not_read, placed
 from pinroute.policy.severities import SeverityRule
 from pinroute.spec.load import load
@@ -17,7 +18,6 @@ from pinroute.spec.schema import API_VERSION, kind_schema
 from pinroute.spec.shape import check_shape, errors
 
 KIND = "Configuration"
-TABLE = "[tool.pinroute"
 IGNORE = "ignore"
 
 
