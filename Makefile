@@ -19,7 +19,7 @@ test: $(DEV)/ready lint
 	$(DEV)/bin/python tools/build.py all >/dev/null
 	$(DEV)/bin/pytest --cov --cov-report=term \
 		tests/unit tests/docs tests/property tests/golden tests/cli tests/git tests/wheel \
-		tests/tools tests/envoy tests/conformance
+		tests/tools tests/envoy tests/conformance tests/cluster
 
 check: $(DEV)/ready lint
 	$(DEV)/bin/pytest -q tests/unit tests/golden tests/cli

@@ -26,6 +26,9 @@ SUFFIXES = (".yaml", ".recipe.json")
 FILES = sorted((ROOT / "samples" / "invalid").iterdir())
 SAMPLES = [path for path in FILES if path.name.endswith(SUFFIXES)]
 CODES = codes()
+# What only a cluster shows; tests/cluster has a case for each.
+OF_A_CLUSTER = [code for code in CODES if code.startswith("PIN4")]
+OF_FILES = [code for code in CODES if code not in OF_A_CLUSTER]
 
 
 class Said(NamedTuple):
@@ -60,7 +63,13 @@ def test_codes_are_well_formed() -> None:
     assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) for name in names)
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", OF_A_CLUSTER)
+def test_a_code_of_a_cluster_has_its_test(code: str) -> None:
+    tests = (ROOT / "tests" / "cluster").rglob("test_*.py")
+    assert any(code in path.read_text("utf-8") for path in tests)
+
+
+@pytest.mark.parametrize("code", OF_FILES)
 def test_a_code_has_its_sample(code: str, golden: Golden) -> None:
     own = f"{code}-{rule(code).name}"
     assert [stem(path) for path in SAMPLES].count(own) == 1

@@ -12,10 +12,9 @@ from pinroute.checks.target import Target
 from pinroute.diagnostics import Diagnostic, Path, diagnose
 from pinroute.diagnostics.nearest import did_you_mean
 from pinroute.istio.delegation import delegate_key, delegates_of
+from pinroute.istio.gateway import claimable_hosts
 from pinroute.istio.resource import (
-    EVERYWHERE,
     MESH,
-    VirtualService,
     as_list,
     as_mapping,
     covers,
@@ -120,7 +119,7 @@ def unserved_hosts(resources: Resources) -> Iterator[Diagnostic]:
             found = resources.gateways.get(gateway)
             if found is None:
                 continue
-            served = _server_hosts(found, service)
+            served = claimable_hosts(found.spec, found.key.partition("/")[0], service.namespace)
             for index, host in enumerate(service.hosts):
                 if not any(narrower_host(one, host) for one in served):
                     path: Path = ("spec", "hosts", index)
@@ -133,22 +132,6 @@ def unserved_hosts(resources: Resources) -> Iterator[Diagnostic]:
                         served=", ".join(served)
                         or f"nothing that namespace {service.namespace} may claim",
                     )
-
-
-def _server_hosts(gateway: Resource, service: VirtualService) -> list[str]:
-    """Return the hosts of a Gateway's servers that a VirtualService of a namespace may claim."""
-    own = gateway.key.partition("/")[0]
-    found: list[str] = []
-    for server in as_list(gateway.spec.get("servers")):
-        for host in as_list(as_mapping(server).get("hosts")):
-            namespace, slash, name = str(host).rpartition("/")
-            if (
-                not slash
-                or namespace in (EVERYWHERE, service.namespace)
-                or (namespace == "." and own == service.namespace)
-            ):
-                found.append(name.lower())
-    return found
 
 
 def visibility(resources: Resources) -> Iterator[Diagnostic]:

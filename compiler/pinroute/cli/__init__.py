@@ -20,6 +20,8 @@ COMMANDS = {
     "stick": "Turn the weighted split of a VirtualService into a sticky one.",
     "fmt": "Format specs; comments are kept.",
     "verify": "Prove that a VirtualService does what a spec promises, or ask a gateway.",
+    "diff": "Show what apply would change in a cluster.",
+    "apply": "Bring experiments to a cluster, server-side.",
     "try": "Send every user hash through a real Envoy on this machine.",
     "explain": "Explain a finding or a field of the spec.",
     "schema": "Print a JSON Schema.",

@@ -14,6 +14,7 @@ from pinroute.cli.compiled import compiled_or_exit
 from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.impact_report import FORMATS
+from pinroute.cli.percent import PERCENT
 from pinroute.cli.revisions import history, read_side, since
 from pinroute.cli.terminal import err, out
 from pinroute.compilation import Compilation, Compiled, Source, UnknownStage, compile_specs
@@ -23,23 +24,6 @@ from pinroute.istio.read import is_virtual_service
 from pinroute.spec.meaning import Spec
 from pinroute.spec.nodes import Document
 from pinroute.spec.resolve import ALPHABETS
-
-
-class _Percent(click.ParamType[Fraction]):
-    """A percentage such as 5 or 5%, kept as an exact fraction of one."""
-
-    name = "percent"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Fraction:
-        try:
-            share = Fraction(str(value).removesuffix("%")) / 100
-        except (ValueError, ZeroDivisionError):
-            self.fail(f"{value!r} is no percentage such as 5%", param, ctx)
-        if not 0 <= share <= 1:
-            self.fail(f"{value!r} is not between 0% and 100%", param, ctx)
-        return share
 
 
 @click.command(
@@ -71,7 +55,7 @@ class _Percent(click.ParamType[Fraction]):
     "--new-stage", metavar="STAGE", help="Compare this stage of NEW instead of its live one."
 )
 @click.option(
-    "--max-moved", type=_Percent(), metavar="SHARE", help="Exit 1 if more users move in a route."
+    "--max-moved", type=PERCENT, metavar="SHARE", help="Exit 1 if more users move in a route."
 )
 @click.option(
     "--forbid-back",

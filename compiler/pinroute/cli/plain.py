@@ -83,6 +83,37 @@ FORMS = {
             "show_hidden": False,
         },
     ),
+    "diff": Form(
+        "pinroute.cli.diffing",
+        {"-R": "recursive", "--recursive": "recursive", "--prune": "prune"},
+        {
+            "-f": "filenames",
+            "--filename": "filenames",
+            "--env": "environment",
+            "--stage": "stage",
+            "-l": "selector",
+            "--selector": "selector",
+            "-n": "namespace",
+            "--namespace": "namespace",
+            "--context": "context",
+            "--kubeconfig": "kubeconfig",
+            "--request-timeout": "request_timeout",
+            "--field-manager": "field_manager",
+        },
+        {},
+        {
+            "recursive": False,
+            "prune": False,
+            "environment": None,
+            "stage": None,
+            "selector": None,
+            "namespace": None,
+            "context": None,
+            "kubeconfig": None,
+            "request_timeout": "30s",
+            "field_manager": "pinroute",
+        },
+    ),
 }
 # Variables that are not options of a command.
 _OWN_VARIABLES = frozenset({"PINROUTE_DEBUG", "PINROUTE_ENVOY"})

@@ -1,0 +1,163 @@
+"""Which cluster a command works on, which experiments, and how a failure is told."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+
+from pinroute.cli.compiled import compiled_or_exit
+from pinroute.cli.exits import Exit, Misuse
+from pinroute.cli.inputs import read_source, read_sources
+from pinroute.cli.terminal import RED, colours, err, styled
+from pinroute.compilation import Compiled
+
+if TYPE_CHECKING:
+    from pinroute.cluster.client import Client
+    from pinroute.cluster.failure import ClusterFailure
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Chosen(NamedTuple):
+    """What the options say: files, which experiments of them, and which cluster."""
+
+    files: tuple[str, ...]
+    filenames: tuple[str, ...]
+    recursive: bool
+    environment: str | None
+    stage: str | None
+    namespace: str | None
+    selector: str | None
+    context: str | None
+    kubeconfig: str | None
+    request_timeout: str
+
+
+def connection_options(command: F) -> F:
+    """Add --context, --kubeconfig, -n and --request-timeout: kubectl's options."""
+    for decorate in (
+        click.option(
+            "--request-timeout",
+            default="30s",
+            show_default=True,
+            metavar="TIME",
+            help="The longest that one request to the API server may take.",
+        ),
+        click.option(
+            "-n", "--namespace", metavar="NAME", help="The namespace; a spec may name no other."
+        ),
+        click.option(
+            "--kubeconfig",
+            metavar="FILE",
+            help="The kubeconfig; else $KUBECONFIG, as kubectl does.",
+        ),
+        click.option("--context", metavar="NAME", help="The context of the kubeconfig."),
+    ):
+        command = decorate(command)
+    return command
+
+
+def choice_options(command: F) -> F:
+    """Add -l, --env and --stage."""
+    for decorate in (
+        click.option(
+            "-l",
+            "--selector",
+            metavar="LABELS",
+            help="Only experiments with these labels: name=value, comma-separated.",
+        ),
+        click.option(
+            "--env", "environment", metavar="FILE", help="An Environment: what differs by cluster."
+        ),
+        click.option("--stage", metavar="STAGE", help="This stage instead of spec.stage."),
+    ):
+        command = decorate(command)
+    return command
+
+
+def experiments(chosen: Chosen) -> list[Compiled]:
+    """Return the experiments that were chosen; stops where one does not compile."""
+    sources, unread = read_sources(chosen.files, chosen.filenames, chosen.recursive)
+    overlay = read_source(chosen.environment, unread) if chosen.environment is not None else None
+    compilation = compiled_or_exit(sources, unread, environment=overlay, stage=chosen.stage)
+    if not compilation.experiments:
+        raise Misuse("the files hold no experiment")
+    found = [one for one in compilation.experiments if _is_selected(one, chosen.selector)]
+    if not found:
+        raise Misuse(f"--selector {chosen.selector}: no experiment has these labels")
+    for one in found:
+        experiment = one.checked.spec.experiment
+        own = experiment.namespace or "default"
+        if chosen.namespace is not None and own != chosen.namespace:
+            raise Misuse(
+                f"experiment {experiment.name} is of namespace {own!r}, --namespace says "
+                f"{chosen.namespace!r}: set metadata.namespace, or leave the option out"
+            )
+    return found
+
+
+def _is_selected(compiled: Compiled, selector: str | None) -> bool:
+    if selector is None:
+        return True
+    from pinroute.spec.nodes import Mapping, Scalar
+
+    node = compiled.checked.spec.document.node(("metadata", "labels"))
+    entries = node.entries if isinstance(node, Mapping) else {}
+    labels = {name: item.text for name, item in entries.items() if isinstance(item, Scalar)}
+    for part in selector.split(","):
+        name, equals, value = part.replace("==", "=").partition("=")
+        unequal = name.endswith("!")
+        name = name.removesuffix("!").strip()
+        if not name:
+            raise Misuse(f"--selector {selector!r}: write name=value, name!=value or name")
+        held = labels.get(name) == value.strip() if equals else name in labels
+        if held == unequal:
+            return False
+    return True
+
+
+def connected(chosen: Chosen) -> "Client":
+    """Return the way to the cluster; nothing is sent yet."""
+    try:
+        from pinroute.cluster.access import Access, connect
+    except ModuleNotFoundError as error:
+        raise _not_installed(error) from None
+    timeout = duration("--request-timeout", chosen.request_timeout)
+    try:
+        client = connect(Access(chosen.kubeconfig, chosen.context, timeout))
+    except ModuleNotFoundError as error:
+        raise _not_installed(error) from None
+    if not client.is_verified:
+        err(f"Warning: the kubeconfig turns TLS verification off for {client.server}\n")
+    return client
+
+
+def _not_installed(error: ModuleNotFoundError) -> Misuse:
+    return Misuse(f"{error.name} is not installed: pip install 'pinroute[cluster]'")
+
+
+def duration(option: str, text: str) -> float:
+    """Return seconds of a time as kubectl has it: 30s, 1m30s, 500ms, or plain seconds."""
+    import re
+
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+    if not re.fullmatch(r"(\d+(\.\d+)?(ms|s|m|h))+", text):
+        raise Misuse(f"{option} {text!r}: write a time such as 30s or 1m30s")
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
+    return sum(float(number) * units[unit] for number, unit in parts)
+
+
+def tell(failure: "ClusterFailure") -> Exit:
+    """Print what went wrong between us and the cluster, and return the exit code."""
+    word = styled("Error", RED) if colours(sys.stderr) else "Error"
+    err(f"{word}: {failure}\n" + (f"  hint: {failure.hint}\n" if failure.hint else ""))
+    return Exit.TIMEOUT if failure.timed_out else Exit.BACKEND
+
+
+def pass_on(client: "Client", unseen: Sequence[str] = ()) -> None:
+    """Print what the API server warned of, and what could not be looked at."""
+    err("".join(f"Warning: {text}\n" for text in client.warnings()))
+    err("".join(f"{text}\n" for text in unseen))

@@ -1,0 +1,52 @@
+"""The first half of `diff`, `apply` and `delete`: what there is to do, and what stands against it."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from pinroute.cli.impact_report import as_text as impact_text
+from pinroute.cli.report import loud, text
+from pinroute.cli.terminal import colours, err
+from pinroute.cluster.access import CONNECTIONS
+from pinroute.cluster.deployment import Manner, Plan, plan
+from pinroute.cluster.kinds import kind_of
+from pinroute.cluster.view import View
+from pinroute.compilation import Compiled
+from pinroute.diagnostics import Diagnostic
+from pinroute.manifest.objects import digest
+
+T = TypeVar("T")
+R = TypeVar("R")
+_MANY = 4  # from here on one list costs less than an object each
+
+
+def plans(experiments: Sequence[Compiled], view: View, manner: Manner) -> list[Plan]:
+    """Return the plan of each experiment, all of them before anything is written."""
+    if len(experiments) >= _MANY:
+        for kind in {kind_of(one.rendered[0].virtual_service) for one in experiments}:
+            view.all_of(kind, ())
+    return side_by_side(lambda one: plan(one, view, manner), experiments)
+
+
+def side_by_side(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Return what becomes of each item, in their order; requests wait for each other seldom."""
+    if len(items) == 1:
+        return [work(items[0])]
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        return list(pool.map(work, items))
+
+
+def digest_of_plans(found: Iterable[Plan]) -> str:
+    """Return the digest that `diff` prints and `--expect-digest` takes."""
+    return digest([one.digest() for one in found])
+
+
+def say(found: Sequence[Plan]) -> list[Diagnostic]:
+    """Print on stderr who moves, and what stands against it; return the findings."""
+    for one in found:
+        if one.impact is not None and one.impact.changes:
+            err(impact_text(one.impact))
+    findings = sorted(item for one in found for item in one.findings)
+    err(text(loud(findings), colours(sys.stderr)))
+    return findings

@@ -1,0 +1,217 @@
+"""A stage brought to a cluster: planned as a whole, then written object by object.
+
+Backends come before the route that names them, and go after it. Each write names the
+state that it was planned for, so that what somebody does in between is a conflict.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from pinroute.change.impact import impact_of
+from pinroute.change.model import Impact, Incomparable
+from pinroute.cluster.client import MANAGER, Client
+from pinroute.cluster.comparison import alters, difference, is_applied, own_fields
+from pinroute.cluster.failure import Conflict, Denied
+from pinroute.cluster.kinds import DESTINATION_RULE, Body, Identity, identity_of, kind_of
+from pinroute.cluster.owner import EXPERIMENT, EXPERIMENT_NAMESPACE, MANAGED_BY, experiment_of
+from pinroute.cluster.safety import Permissions, about_users, standing_against
+from pinroute.cluster.view import View
+from pinroute.compilation import Compiled
+from pinroute.diagnostics import Diagnostic, Path, Span, diagnose
+from pinroute.manifest.objects import digest
+from pinroute.spec.load import load
+from pinroute.spec.nodes import Document
+
+CREATED, CONFIGURED, UNCHANGED, PRUNED = "created", "configured", "unchanged", "pruned"
+
+
+class Manner(NamedTuple):
+    """How to write: in whose name, over whose head, and what is allowed."""
+
+    manager: str = MANAGER
+    force: bool = False
+    prune: bool = False
+    permissions: Permissions = Permissions()
+
+
+class Step(NamedTuple):
+    """One object: as it is, and as it is wanted (None: not at all).
+
+    `alters` tells whether fields change, and not only who manages them.
+    """
+
+    what: Identity
+    live: Body | None
+    wanted: Body | None
+    action: str
+    alters: bool = True
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is something to write."""
+        return self.action != UNCHANGED
+
+
+class Plan(NamedTuple):
+    """What bringing a stage of one experiment to the cluster would do.
+
+    `impact` is None where no VirtualService was there before: then nobody is moved.
+    """
+
+    compiled: Compiled
+    steps: tuple[Step, ...]
+    findings: tuple[Diagnostic, ...] = ()
+    impact: Impact | None = None
+
+    def digest(self) -> str:
+        """Return what binds a write to this plan: every object, as it is and as it is wanted."""
+        return digest(
+            [
+                [
+                    step.what.key,
+                    own_fields(step.live) if step.live is not None else None,
+                    step.wanted,
+                ]
+                for step in self.steps
+            ]
+        )
+
+
+def plan(compiled: Compiled, view: View, manner: Manner) -> Plan:
+    """Return what there is to do, and what stands against it; nothing is written.
+
+    Where every field is as it should be, nobody else is looked at.
+    """
+    found = compiled.rendered[0]
+    steps = [_step(body, view, manner) for body in found.objects]
+    if manner.prune:
+        steps += _pruned(compiled, view)
+    service = steps[len(found.objects) - 1]
+    if not any(step.alters for step in steps):
+        return Plan(compiled, tuple(steps))
+    findings = standing_against(compiled, service.live, view, manner.permissions)
+    impact = None
+    if service.live is not None and not any(item.code in _NOT_OURS for item in findings):
+        impact, wrong = _impact(compiled, service.live, manner.permissions)
+        findings += wrong
+    return Plan(compiled, tuple(steps), tuple(findings), impact)
+
+
+_NOT_OURS = frozenset({"PIN401", "PIN403", "PIN412", "PIN413"})
+
+
+def _step(wanted: Body, view: View, manner: Manner) -> Step:
+    what = identity_of(wanted)
+    live = view.live(what)
+    if live is None:
+        return Step(what, None, wanted, CREATED)
+    same = is_applied(live, wanted, manner.manager)
+    action = UNCHANGED if same else CONFIGURED
+    return Step(what, live, wanted, action, alters(live, wanted, manner.manager))
+
+
+def _pruned(compiled: Compiled, view: View) -> Iterator[Step]:
+    """Yield what carries the labels of an experiment and is in its stage no more.
+
+    Never an InferenceService: it may hold the model that serves everybody.
+    """
+    experiment = compiled.checked.spec.experiment
+    own = (experiment.namespace or "default", experiment.name)
+    objects = compiled.rendered[0].objects
+    wanted = {identity_of(body) for body in objects}
+    version = kind_of(objects[-1]).version
+    for kind in (kind_of(objects[-1]), DESTINATION_RULE._replace(version=version)):
+        for body in view.all_of(kind, (experiment.route.namespace, own[0])):
+            what = identity_of(body)
+            if experiment_of(body) == own and what not in wanted:
+                yield Step(what, body, None, PRUNED)
+
+
+def _impact(
+    compiled: Compiled, live: Body, permissions: Permissions
+) -> tuple[Impact | None, list[Diagnostic]]:
+    try:
+        impact = impact_of([document_of(live)], [compiled])
+    except Incomparable as error:
+        if permissions.allow_back:
+            return None, []
+        path: Path = ("spec", "userHash")
+        span = compiled.checked.spec.document.span(path)
+        return None, [diagnose("PIN416", span, path, problem=str(error))]
+    return impact, about_users(compiled, impact, permissions)
+
+
+def document_of(body: Body) -> Document:
+    """Return a live object as what is read from a file; its name tells where it is from."""
+    text = json.dumps(own_fields(body))
+    return load(f"live {identity_of(body).key}", text.encode()).others[0]
+
+
+class Write(NamedTuple):
+    """A step that was carried out: the object before and after."""
+
+    step: Step
+    after: Body | None
+
+
+def carry_out(step: Step, client: Client, manner: Manner, *, dry_run: bool = False) -> Write:
+    """Write one object; raises ClusterFailure.
+
+    An answer that was lost on its way looks like a conflict when the request is repeated:
+    what is there then tells.
+    """
+    if not step.changes:
+        return Write(step, step.live)
+    if step.wanted is None:
+        if step.live is not None:
+            client.delete(step.live, dry_run=dry_run)
+        return Write(step, None)
+    body = dict(step.wanted)
+    force = manner.force
+    if step.live is not None:
+        version = step.live["metadata"]["resourceVersion"]
+        body["metadata"] = {**body["metadata"], "resourceVersion": version}
+        force = force or (manner.permissions.adopt and experiment_of(step.live) is None)
+    try:
+        return Write(
+            step, client.apply(body, manager=manner.manager, force=force, dry_run=dry_run)
+        )
+    except Conflict as conflict:
+        now = client.get(*step.what) if not conflict.managers else None
+        if now is None or not is_applied(now, step.wanted, manner.manager):
+            raise
+        return Write(step, now)
+
+
+def shown(step: Step, client: Client, manner: Manner) -> str:
+    """Return what a step changes as a unified diff, with what the API server makes of it."""
+    if step.wanted is None:
+        return difference(step.live, None)
+    return difference(step.live, carry_out(step, client, manner, dry_run=True).after)
+
+
+def refusal(compiled: Compiled, denied: Denied) -> Diagnostic:
+    """Return the refusal of an object at the place of the spec that it is about."""
+    document, experiment = compiled.checked.spec
+    path: Path = ("spec", "route")
+    for index, group in enumerate(experiment.groups):
+        if f"pin/{experiment.name}/{group.name}" in denied.reason:
+            path = ("spec", "groups", index)
+    found = diagnose("PIN415", document.span(path), path, problem="")
+    return found._replace(message=str(denied))  # whole, however long
+
+
+def labels_of(compiled: Compiled) -> Mapping[str, Any]:
+    """Return the labels that select the objects of an experiment."""
+    experiment = compiled.checked.spec.experiment
+    return {
+        MANAGED_BY: "pinroute",
+        EXPERIMENT: experiment.name,
+        EXPERIMENT_NAMESPACE: experiment.namespace or "default",
+    }
+
+
+def place_of(compiled: Compiled) -> Span:
+    """Return where the spec speaks of its VirtualService."""
+    return compiled.checked.spec.document.span(("spec", "route"))
