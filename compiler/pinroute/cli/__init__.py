@@ -22,6 +22,7 @@ COMMANDS = {
     "verify": "Prove that a VirtualService does what a spec promises, or ask a gateway.",
     "diff": "Show what apply would change in a cluster.",
     "apply": "Bring experiments to a cluster, server-side.",
+    "delete": "End experiments: everybody meets the baseline, no host loses its route.",
     "try": "Send every user hash through a real Envoy on this machine.",
     "explain": "Explain a finding or a field of the spec.",
     "schema": "Print a JSON Schema.",

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from pinroute.cli.cluster_options import gateway_options, writing_options
 from pinroute.cli.connection import Chosen, choice_options, connection_options
 from pinroute.cli.exits import epilog
 from pinroute.cli.group import SETTINGS
@@ -39,19 +40,9 @@ from pinroute.cli.percent import PERCENT
     """,
 )
 @input_options
-@choice_options
-@click.option(
-    "--dry-run",
-    type=click.Choice(["none", "client", "server"]),
-    default="none",
-    show_default=True,
-    help="Write nothing: client only looks, server lets the API server and its webhooks try.",
-)
+@choice_options()
 @click.option("--prune", is_flag=True, help="Delete the experiment's objects that it has no more.")
 @click.option("--adopt", is_flag=True, help="Take over a VirtualService that is not pinroute's.")
-@click.option(
-    "--override-gitops", is_flag=True, help="Write also what Argo CD or Flux syncs from Git."
-)
 @click.option(
     "--allow-unready", is_flag=True, help="Write although a backend is absent or not ready."
 )
@@ -65,33 +56,8 @@ from pinroute.cli.percent import PERCENT
     metavar="DIGEST",
     help="Write only if the change is the one that `diff` showed.",
 )
-@click.option(
-    "--force-conflicts", is_flag=True, help="Take over fields that somebody else manages."
-)
-@click.option(
-    "--field-manager",
-    default="pinroute",
-    show_default=True,
-    metavar="NAME",
-    help="In whose name fields are managed.",
-)
-@click.option(
-    "-o", "--output", type=click.Choice(["text", "name"]), default="text", show_default=True
-)
-@click.option(
-    "--gateway-admin",
-    "gateways",
-    multiple=True,
-    metavar="URL",
-    help="Ask this gateway pod's Envoy: wait for its routes, take the write back if it refuses them.",
-)
-@click.option(
-    "--timeout",
-    default="60s",
-    show_default=True,
-    metavar="TIME",
-    help="How long gateways may take.",
-)
+@writing_options
+@gateway_options
 @connection_options
 def command(
     dry_run: str,

@@ -37,12 +37,12 @@ def manner_of(
     *,
     field_manager: str,
     force_conflicts: bool,
-    prune: bool,
-    adopt: bool,
     override_gitops: bool,
     allow_unready: bool,
     allow_back: bool,
-    max_moved: Fraction | None,
+    prune: bool = False,
+    adopt: bool = False,
+    max_moved: Fraction | None = None,
 ) -> Manner:
     """Return how to write, as the options say."""
     permissions = Permissions(adopt, override_gitops, allow_unready, allow_back, max_moved)
@@ -61,7 +61,7 @@ def apply(chosen: Chosen, manner: Manner, request: Request) -> int:
 
 def bring(found: Sequence[Compiled], client: Client, manner: Manner, request: Request) -> Exit:
     """Plan all experiments; if nothing stands against any of them, write them."""
-    asked = [_gateway(url) for url in request.gateways]
+    asked = gateways_of(request)
     timeout = duration("--timeout", request.timeout)
     view = View(client)
     planned = plans(found, view, manner)
@@ -87,10 +87,14 @@ def bring(found: Sequence[Compiled], client: Client, manner: Manner, request: Re
     return Exit.OK
 
 
-def _gateway(url: str) -> Gateway:
-    found = gateway(url)
-    if found is None:
-        raise Misuse(f"--gateway-admin {url!r} is no URL such as http://127.0.0.1:15000")
+def gateways_of(request: Request) -> list[Gateway]:
+    """Return the gateways that are asked; stops at what is no URL."""
+    found: list[Gateway] = []
+    for url in request.gateways:
+        asked = gateway(url)
+        if asked is None:
+            raise Misuse(f"--gateway-admin {url!r} is no URL such as http://127.0.0.1:15000")
+        found.append(asked)
     return found
 
 

@@ -58,22 +58,33 @@ def connection_options(command: F) -> F:
     return command
 
 
-def choice_options(command: F) -> F:
-    """Add -l, --env and --stage."""
-    for decorate in (
-        click.option(
-            "-l",
-            "--selector",
-            metavar="LABELS",
-            help="Only experiments with these labels: name=value, comma-separated.",
-        ),
-        click.option(
-            "--env", "environment", metavar="FILE", help="An Environment: what differs by cluster."
-        ),
-        click.option("--stage", metavar="STAGE", help="This stage instead of spec.stage."),
-    ):
-        command = decorate(command)
-    return command
+def choice_options(*, stage: bool = True) -> Callable[[F], F]:
+    """Return what adds -l, --env and, where it may be chosen, --stage."""
+
+    def decorate(command: F) -> F:
+        options = [
+            click.option(
+                "-l",
+                "--selector",
+                metavar="LABELS",
+                help="Only experiments with these labels: name=value, comma-separated.",
+            ),
+            click.option(
+                "--env",
+                "environment",
+                metavar="FILE",
+                help="An Environment: what differs by cluster.",
+            ),
+        ]
+        if stage:
+            options.append(
+                click.option("--stage", metavar="STAGE", help="This stage instead of spec.stage.")
+            )
+        for option in options:
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def experiments(chosen: Chosen) -> list[Compiled]:

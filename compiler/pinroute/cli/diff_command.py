@@ -32,7 +32,7 @@ from pinroute.cli.options import input_options
     """,
 )
 @input_options
-@choice_options
+@choice_options()
 @click.option(
     "--prune", is_flag=True, help="Also show the experiment's objects that would be deleted."
 )

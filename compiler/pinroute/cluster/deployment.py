@@ -5,8 +5,8 @@ state that it was planned for, so that what somebody does in between is a confli
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from pinroute.change.impact import impact_of
 from pinroute.change.model import Impact, Incomparable
@@ -14,16 +14,17 @@ from pinroute.cluster.client import MANAGER, Client
 from pinroute.cluster.comparison import alters, difference, is_applied, own_fields
 from pinroute.cluster.failure import Conflict, Denied
 from pinroute.cluster.kinds import DESTINATION_RULE, Body, Identity, identity_of, kind_of
-from pinroute.cluster.owner import EXPERIMENT, EXPERIMENT_NAMESPACE, MANAGED_BY, experiment_of
+from pinroute.cluster.owner import experiment_of
 from pinroute.cluster.safety import Permissions, about_users, standing_against
 from pinroute.cluster.view import View
 from pinroute.compilation import Compiled
-from pinroute.diagnostics import Diagnostic, Path, Span, diagnose
+from pinroute.diagnostics import Diagnostic, Path, diagnose
 from pinroute.manifest.objects import digest
 from pinroute.spec.load import load
 from pinroute.spec.nodes import Document
 
-CREATED, CONFIGURED, UNCHANGED, PRUNED = "created", "configured", "unchanged", "pruned"
+CREATED, CONFIGURED, UNCHANGED = "created", "configured", "unchanged"
+PRUNED, DELETED = "pruned", "deleted"
 
 
 class Manner(NamedTuple):
@@ -200,18 +201,3 @@ def refusal(compiled: Compiled, denied: Denied) -> Diagnostic:
             path = ("spec", "groups", index)
     found = diagnose("PIN415", document.span(path), path, problem="")
     return found._replace(message=str(denied))  # whole, however long
-
-
-def labels_of(compiled: Compiled) -> Mapping[str, Any]:
-    """Return the labels that select the objects of an experiment."""
-    experiment = compiled.checked.spec.experiment
-    return {
-        MANAGED_BY: "pinroute",
-        EXPERIMENT: experiment.name,
-        EXPERIMENT_NAMESPACE: experiment.namespace or "default",
-    }
-
-
-def place_of(compiled: Compiled) -> Span:
-    """Return where the spec speaks of its VirtualService."""
-    return compiled.checked.spec.document.span(("spec", "route"))
