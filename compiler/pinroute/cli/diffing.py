@@ -46,7 +46,9 @@ def run(
 
 def _diff(chosen: Chosen, found: list[Compiled], field_manager: str, prune: bool) -> int:
     client = connected(chosen)
-    from pinroute.cli.planning import digest_of_plans, plans, say, side_by_side
+    from pinroute.cli.planning import digest_of_plans, plans, say
+    from pinroute.cli.workers import side_by_side
+    from pinroute.cluster.access import CONNECTIONS
     from pinroute.cluster.deployment import Manner, Step, shown
     from pinroute.cluster.view import View
 
@@ -55,7 +57,7 @@ def _diff(chosen: Chosen, found: list[Compiled], field_manager: str, prune: bool
     view = View(client)
     planned = plans(found, view, manner)
     steps: list[Step] = [step for one in planned for step in one.steps if step.alters]
-    differences = side_by_side(lambda step: shown(step, client, manner), steps)
+    differences = side_by_side(lambda step: shown(step, client, manner), steps, CONNECTIONS)
     if not any(differences):
         pass_on(client)
         return Exit.OK

@@ -12,7 +12,7 @@ from pinroute.change.impact import impact_of
 from pinroute.change.model import Impact, Incomparable
 from pinroute.cluster.client import MANAGER, Client
 from pinroute.cluster.comparison import alters, difference, is_applied, own_fields
-from pinroute.cluster.failure import Conflict, Denied
+from pinroute.cluster.failure import ClusterFailure, Conflict, Denied
 from pinroute.cluster.kinds import DESTINATION_RULE, Body, Identity, identity_of, kind_of
 from pinroute.cluster.owner import EXPERIMENT, EXPERIMENT_NAMESPACE, MANAGED_BY, experiment_of
 from pinroute.cluster.safety import Permissions, about_users, standing_against
@@ -158,30 +158,48 @@ class Write(NamedTuple):
 def carry_out(step: Step, client: Client, manner: Manner, *, dry_run: bool = False) -> Write:
     """Write one object; raises ClusterFailure.
 
-    An answer that was lost on its way looks like a conflict when the request is repeated:
-    what is there then tells.
+    Where an answer was lost on its way, what is there then tells: repeated, such a request
+    may look like a conflict.
     """
     if not step.changes:
         return Write(step, step.live)
     if step.wanted is None:
         if step.live is not None:
-            client.delete(step.live, dry_run=dry_run)
+            _delete(step.what, step.live, client, dry_run)
         return Write(step, None)
     body = dict(step.wanted)
-    force = manner.force
+    force = False  # over what somebody creates meanwhile
     if step.live is not None:
         version = step.live["metadata"]["resourceVersion"]
         body["metadata"] = {**body["metadata"], "resourceVersion": version}
-        force = force or (manner.permissions.adopt and experiment_of(step.live) is None)
+        force = manner.force or (manner.permissions.adopt and experiment_of(step.live) is None)
     try:
         return Write(
             step, client.apply(body, manager=manner.manager, force=force, dry_run=dry_run)
         )
-    except Conflict as conflict:
-        now = client.get(*step.what) if not conflict.managers else None
+    except ClusterFailure as failure:
+        if not failure.is_uncertain and not (isinstance(failure, Conflict) and failure.as_whole):
+            raise
+        now = _now(step.what, client)
         if now is None or not is_applied(now, step.wanted, manner.manager):
             raise
         return Write(step, now)
+
+
+def _delete(what: Identity, live: Body, client: Client, dry_run: bool) -> None:
+    try:
+        client.delete(live, dry_run=dry_run)
+    except ClusterFailure as failure:
+        if dry_run or not failure.is_uncertain or _now(what, client, live) is not None:
+            raise
+
+
+def _now(what: Identity, client: Client, unknown: Body | None = None) -> Body | None:
+    """Return what is there now, `unknown` where that cannot be asked: the first failure counts."""
+    try:
+        return client.get(*what)
+    except ClusterFailure:
+        return unknown
 
 
 def shown(step: Step, client: Client, manner: Manner) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from pinroute.cluster.client import Client
-from pinroute.cluster.failure import Forbidden, NoNamespace, NotInstalled
+from pinroute.cluster.failure import Forbidden, NotInstalled
 from pinroute.cluster.kinds import ENDPOINT_SLICE, SERVICE, Body, Identity, Kind, identity_of
 
 T = TypeVar("T")
@@ -39,10 +39,20 @@ class View:
         return self._objects[what]
 
     def neighbour(self, what: Identity) -> Body | None:
-        """Return an object of somebody else; raises Unseen where that may not be read."""
+        """Return an object of somebody else; raises Unseen where that may not be read.
+
+        Of a kind that the cluster does not know there is none.
+        """
         if what not in self._objects:
-            self._objects[what] = self._allowed(lambda: self._client.get(*what))
+            self._objects[what] = self._allowed(lambda: self._known(what))
         return self._objects[what]
+
+    def _known(self, what: Identity) -> Body | None:
+        try:
+            return self._client.get(*what)
+        except NotInstalled as failure:
+            self._unseen[f"{failure}; {failure.hint}"] = None
+            return None
 
     def all_of(self, kind: Kind, namespaces: Iterable[str]) -> list[Body]:
         """Return the objects of a kind in all namespaces, else in those named."""
@@ -84,7 +94,7 @@ class View:
     def _allowed(self, read: Callable[[], T]) -> T:
         try:
             return read()
-        except (Forbidden, NotInstalled, NoNamespace) as failure:
+        except (Forbidden, NotInstalled) as failure:
             self._unseen[f"not looked at: {failure}"] = None
             raise Unseen from failure
 
