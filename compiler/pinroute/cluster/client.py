@@ -138,7 +138,7 @@ class Client:
             raise Unauthorized(
                 f"the API server {self.server} does not take the credentials of "
                 f"{self._who.shown} (401 Unauthorized)",
-                "log in again, or renew the token",
+                "log in again, or renew the token or certificate",
             )
         found = failure(verb, what, answer.status, answer.body)
         if isinstance(found, NotInstalled) and isinstance(what, Identity):

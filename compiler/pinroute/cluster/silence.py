@@ -1,5 +1,7 @@
 """No answer from an API server: why, in words, and whether it may come on another attempt."""
 
+import re
+
 from pinroute.cluster.failure import ClusterFailure, TimedOut, Unreachable, Untrusted
 from pinroute.cluster.transport import Server
 
@@ -51,7 +53,7 @@ def _cause(error: Exception) -> str:
     while isinstance(inner, Exception) and inner.args and isinstance(inner.args[-1], Exception):
         inner = inner.args[-1]
     reason = getattr(inner, "verify_message", "") or getattr(inner, "strerror", "") or str(inner)
-    return " ".join(str(reason).rsplit(": ", 1)[-1].split())
+    return re.sub(r"^\[Errno -?\d+\] ", "", " ".join(str(reason).rsplit(": ", 1)[-1].split()))
 
 
 def _of_tls(cause: str, server: Server) -> str:
