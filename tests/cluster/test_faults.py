@@ -163,7 +163,7 @@ def test_a_version_that_is_not_served(shop: Shop) -> None:
         shop.cluster.kubectl(*crd, serve(True))
     assert (found.code, found.out) == (3, "")
     assert "does not know the kind of VirtualService" in found.err
-    assert "it has networking.istio.io in v1, v1alpha3" in found.err
+    assert "it has it in v1, v1alpha3: mend the apiVersion" in found.err
     until("the version is back", lambda: shop.run(*DIFF).code == 1)
 
 

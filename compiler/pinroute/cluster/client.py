@@ -8,7 +8,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -146,18 +146,29 @@ class Client:
         raise found
 
     def _served(self, kind: Kind) -> str:
-        """Return which versions of a kind's group the API server has, empty if it has none."""
+        """Return in which versions the API server has a kind, empty if it has none."""
+        base = f"/apis/{kind.group}"
+        versions = [one.get("version") for one in self._listed(base, "versions")]
+        found = [
+            str(version)
+            for version in versions
+            if any(
+                one.get("name") == kind.plural
+                for one in self._listed(f"{base}/{version}", "resources")
+            )
+        ]
+        if not found:
+            return ""
+        return f"it has it in {', '.join(found)}: mend the apiVersion in spec.environment"
+
+    def _listed(self, path: str, field: str) -> Sequence[Mapping[str, Any]]:
+        """Return a list of what the API server tells about itself, empty where it does not."""
         try:
-            group = self._send("GET", f"/apis/{kind.group}").body
+            body = self._send("GET", path).body
         except ClusterFailure:
-            return ""
-        versions = group.get("versions") if isinstance(group, dict) else None
-        names = [str(one.get("version")) for one in versions or () if isinstance(one, dict)]
-        if not names:
-            return ""
-        return (
-            f"it has {kind.group} in {', '.join(names)}: mend the apiVersion in spec.environment"
-        )
+            return []
+        items = body.get(field) if isinstance(body, dict) else None
+        return [one for one in items or () if isinstance(one, dict)]
 
     def _send(
         self,
