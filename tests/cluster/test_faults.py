@@ -182,6 +182,32 @@ def test_inference_services_where_nobody_knows_them(shop: Shop) -> None:
     assert "install the CustomResourceDefinitions" in found.err
 
 
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ("{directResponse: {status: 700}}", "HTTP status 700 is not in range 200-599"),
+        (
+            "{corsPolicy: {maxAge: 1ns}, route: [{destination: {host: a}}]}",
+            "must be a valid duration greater than 1ms",
+        ),
+    ],
+)
+def test_what_is_refused_is_told_at_its_line(shop: Shop, raw: str, says: str) -> None:
+    """A raw route is passed on as it is: one that Istio's webhook refuses, one that its CRD does."""
+    entries = "    http:\n    - {name: all, match: [{uri: {prefix: /a}}]}\n"
+    shop.write(("    hosts:", f"{entries}    - {{name: rest, raw: {raw}}}\n    hosts:"))
+    text = (shop.folder / "experiment.yaml").read_text("utf-8").splitlines()
+    line = next(index for index, one in enumerate(text, 1) if "name: rest" in one)
+    found = shop.run(*APPLY)
+    assert (found.code, found.out) == (3, "")
+    assert f"experiment.yaml:{line}:7: error[PIN415]" in found.err
+    assert says in found.err
+    assert f"not written: VirtualService {shop.namespace}/checkout" in found.err
+    shown = shop.run(*DIFF)
+    assert (shown.code, shown.out) == (3, "")
+    assert f"experiment.yaml:{line}:7: error[PIN415]" in shown.err
+
+
 def test_a_webhook_that_does_not_answer(shop: Shop) -> None:
     hook = {
         "name": "dead.example.com",

@@ -5,6 +5,7 @@ state that it was planned for, so that what somebody does in between is a confli
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from pinroute.cluster.safety import Permissions, about_users, standing_against
 from pinroute.cluster.view import View
 from pinroute.compilation import Compiled
 from pinroute.diagnostics import Diagnostic, Path, Span, diagnose
+from pinroute.istio.resource import as_list, as_mapping
 from pinroute.manifest.objects import digest
 from pinroute.spec.load import load
 from pinroute.spec.nodes import Document
@@ -211,13 +213,28 @@ def shown(step: Step, client: Client, manner: Manner) -> str:
 
 def refusal(compiled: Compiled, denied: Denied) -> Diagnostic:
     """Return the refusal of an object at the place of the spec that it is about."""
-    document, experiment = compiled.checked.spec
-    path: Path = ("spec", "route")
-    for index, group in enumerate(experiment.groups):
-        if f"pin/{experiment.name}/{group.name}" in denied.reason:
-            path = ("spec", "groups", index)
-    found = diagnose("PIN415", document.span(path), path, problem="")
+    path = _refused(compiled, denied.reason)
+    found = diagnose("PIN415", compiled.checked.spec.document.span(path), path, problem="")
     return found._replace(message=str(denied))  # whole, however long
+
+
+def _refused(compiled: Compiled, reason: str) -> Path:
+    """Return the path of what a refusal is about: the API server counts rules, Istio names none.
+
+    What we write ourselves is taken; so without a number it is the raw route, if there is one.
+    """
+    experiment = compiled.checked.spec.experiment
+    routes = {one.name: index for index, one in enumerate(experiment.route.http)}
+    raw = [one.name for one in experiment.route.http if one.raw is not None]
+    number = re.search(r"spec\.http\[(\d+)\]", reason)
+    rules = as_list(as_mapping(compiled.rendered[0].virtual_service.get("spec")).get("http"))
+    name = raw[0] if len(raw) == 1 else ""
+    if number is not None and int(number[1]) < len(rules):
+        name = str(as_mapping(rules[int(number[1])]).get("name"))
+    for index, group in enumerate(experiment.groups):
+        if f"pin/{experiment.name}/{group.name}" in (name.rpartition("/")[0], name):
+            return ("spec", "groups", index)
+    return ("spec", "route", "http", routes[name]) if name in routes else ("spec", "route")
 
 
 def labels_of(compiled: Compiled) -> Mapping[str, Any]:
