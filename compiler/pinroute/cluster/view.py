@@ -23,6 +23,7 @@ class View:
         self._lock = threading.Lock()
         self._objects: dict[Identity, Body | None] = {}
         self._lists: dict[Kind, list[Body] | None] = {}
+        self._endpoints: dict[tuple[str, str], bool] = {}
         self._unseen: dict[str, None] = {}
 
     def unseen(self) -> list[str]:
@@ -66,13 +67,17 @@ class View:
 
     def has_endpoint(self, namespace: str, name: str) -> bool:
         """Tell whether a Service has an endpoint that takes requests; raises Unseen."""
-        labels = {SERVICE_NAME: name}
-        slices = self._allowed(lambda: list(self._client.list(ENDPOINT_SLICE, namespace, labels)))
-        return any(
-            (endpoint.get("conditions") or {}).get("ready", True)
-            for piece in slices
-            for endpoint in piece.get("endpoints") or ()
-        )
+        if (namespace, name) not in self._endpoints:
+            labels = {SERVICE_NAME: name}
+            slices = self._allowed(
+                lambda: list(self._client.list(ENDPOINT_SLICE, namespace, labels))
+            )
+            self._endpoints[namespace, name] = any(
+                (endpoint.get("conditions") or {}).get("ready", True)
+                for piece in slices
+                for endpoint in piece.get("endpoints") or ()
+            )
+        return self._endpoints[namespace, name]
 
     def service(self, namespace: str, name: str) -> Body | None:
         """Return a Service; raises Unseen."""
