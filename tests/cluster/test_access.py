@@ -306,6 +306,12 @@ def test_what_is_refused_is_asked_for_once_more(visitor: Visitor) -> None:
     assert (visitor.folder / "calls").read_text("utf-8") == "xx"
 
 
+def test_a_plugin_is_asked_again_when_its_token_has_expired(visitor: Visitor) -> None:
+    status = {"token": visitor.cluster.token, "expirationTimestamp": "2001-01-01T00:00:00Z"}
+    assert FOUND in visitor.look(granting(visitor, status)).out
+    assert len((visitor.folder / "calls").read_text("utf-8")) > 1
+
+
 @pytest.mark.parametrize(
     ("edit", "says"),
     [

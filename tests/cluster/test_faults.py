@@ -68,6 +68,16 @@ def begun(shop: Shop, *words: str, as_: Access | None = None) -> subprocess.Pope
     )
 
 
+def ended(running: subprocess.Popen[str]) -> tuple[str, str]:
+    """Return what it still says, to its end; `communicate` would lose what was read ahead."""
+    assert running.stdout is not None
+    assert running.stderr is not None
+    with running.stdout, running.stderr:
+        said = running.stdout.read(), running.stderr.read()
+    running.wait(120)
+    return said
+
+
 # Rights
 
 
@@ -421,7 +431,7 @@ def test_an_api_server_that_restarts_is_waited_for(shop: Shop) -> None:
     assert running.stdout is not None
     first = running.stdout.readline()
     shop.cluster.api_server.restart()
-    rest, told = running.communicate(timeout=120)
+    rest, told = ended(running)
     until("the API server is back", lambda: _answers(shop))
     assert running.returncode == 0, told
     assert (first + rest).count(" created\n") == len(names)
@@ -455,7 +465,7 @@ def test_interrupted_in_a_write_waits_for_its_end(shop: Shop, proxy: Proxy) -> N
     assert running.stderr is not None
     assert "waiting for the write that is under way" in running.stderr.readline()
     proxy.released.set()
-    out, told = running.communicate(timeout=10)
+    out, told = ended(running)
     assert running.returncode == 130
     assert f"{names[1]} created" in out
     assert told == "\ninterrupted\n"
@@ -477,7 +487,7 @@ def test_interrupted_twice_leaves_a_write_alone(shop: Shop, proxy: Proxy) -> Non
     assert running.stderr is not None
     assert "interrupt again" in running.stderr.readline()
     running.send_signal(signal.SIGINT)
-    out, told = running.communicate(timeout=10)
+    out, told = ended(running)
     assert running.returncode == 130
     assert out == f"virtualservice.networking.istio.io/{names[0]} created\n"
     assert told == (
