@@ -4,27 +4,30 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def start(work: Callable[[T], R], items: Sequence[T], most: int) -> "list[Future[R]]":
-    """Begin to work on items, `most` at a time; return a future for each, in their order.
+class Workers(Generic[T, R]):
+    """Threads that work on items, `most` at a time; `futures` has one for each, in their order.
 
-    The threads are daemons: those of a ThreadPoolExecutor would keep the process from ending
-    while an API server does not answer.
+    They are daemons: those of a ThreadPoolExecutor would keep the process from ending while an
+    API server does not answer.
     """
-    queue: SimpleQueue[tuple[Future[R], T]] = SimpleQueue()
-    futures: list[Future[R]] = []
-    for item in items:
-        future: Future[R] = Future()
-        futures.append(future)
-        queue.put((future, item))
-    for _ in range(min(most, len(items))):
-        Thread(target=_serve, args=(work, queue), daemon=True).start()
-    return futures
+
+    def __init__(self, work: Callable[[T], R], items: Sequence[T], most: int):
+        self._work, self._count = work, min(most, len(items))
+        self._queue: SimpleQueue[tuple[Future[R], T]] = SimpleQueue()
+        self.futures: list[Future[R]] = [Future() for _ in items]
+        for pair in zip(self.futures, items, strict=True):
+            self._queue.put(pair)
+
+    def start(self) -> None:
+        """Begin."""
+        for _ in range(self._count):
+            Thread(target=_serve, args=(self._work, self._queue), daemon=True).start()
 
 
 def _serve(work: Callable[[T], R], queue: "SimpleQueue[tuple[Future[R], T]]") -> None:
@@ -45,9 +48,10 @@ def side_by_side(work: Callable[[T], R], items: Sequence[T], most: int) -> list[
     """Return what becomes of each item, in their order; the first error ends it."""
     if len(items) == 1:
         return [work(items[0])]
-    futures = start(work, items, most)
+    workers = Workers(work, items, most)
     try:
-        return [future.result() for future in futures]
+        workers.start()
+        return [future.result() for future in workers.futures]
     finally:
-        for future in futures:
+        for future in workers.futures:
             future.cancel()

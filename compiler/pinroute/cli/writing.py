@@ -1,5 +1,6 @@
 """Plans carried out: a line for each object as it is written, and what was left if it stops."""
 
+import signal
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from typing import NamedTuple
@@ -7,7 +8,7 @@ from typing import NamedTuple
 from pinroute.cli.exits import Exit
 from pinroute.cli.report import text
 from pinroute.cli.terminal import drop_output, err, out
-from pinroute.cli.workers import start
+from pinroute.cli.workers import Workers
 from pinroute.cluster.access import CONNECTIONS
 from pinroute.cluster.client import Client
 from pinroute.cluster.deployment import Manner, Plan, Step, Write, carry_out, refusal
@@ -51,14 +52,15 @@ def write(plans: Sequence[Plan], client: Client, manner: Manner, telling: Tellin
         return found
     work = _Work(client, manner, telling)
     under_way = [_Progress(plan) for plan in plans]
-    futures = start(work.carry_out, under_way, CONNECTIONS)
+    workers = Workers(work.carry_out, under_way, CONNECTIONS)
     try:
-        for future, progress in zip(futures, under_way, strict=True):
+        workers.start()
+        for future, progress in zip(workers.futures, under_way, strict=True):
             future.result()
             progress.tell(telling)
     except BaseException:  # interrupted, or a bug: also then it is told what is written
         work.is_stopped = True
-        _see_out(futures)
+        _see_out(workers.futures)
         _tell_rest(under_way, telling)
         raise
     failed = [one for one in under_way if one.failure is not None]
@@ -81,10 +83,9 @@ class _Progress:
 
     def tell(self, telling: Telling) -> None:
         """Print what was written and was not told so far."""
-        written = self.writes[self._told :]
-        self._told += len(written)
-        for one in written:
+        for one in self.writes[self._told :]:
             _tell(telling.line(one.step))
+            self._told += 1
 
 
 class _Work:
@@ -114,15 +115,16 @@ class _Work:
 
 
 def _see_out(futures: "Sequence[Future[None]]") -> None:
-    """Wait for what is under way, unless we are interrupted again."""
-    for future in futures:
-        future.cancel()
-    if not all(future.done() for future in futures):
-        err("waiting for the write that is under way; interrupt again to leave it alone\n")
+    """Wait for what is under way, unless we are interrupted again; then nothing interrupts us."""
     try:
+        for future in futures:
+            future.cancel()
+        if not all(future.done() for future in futures):
+            err("waiting for the write that is under way; interrupt again to leave it alone\n")
         wait(futures)
     except KeyboardInterrupt:
-        return
+        pass
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is to tell, and to end
 
 
 def _tell_rest(under_way: Sequence[_Progress], telling: Telling) -> None:
