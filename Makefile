@@ -10,7 +10,7 @@ ENVS   := .envs
 DEV    := $(ENVS)/dev
 TRY    := $(ENVS)/try
 
-.PHONY: try test check lint bench golden clean
+.PHONY: try test check lint bench bench-cluster golden clean
 
 try: $(TRY)/ready
 	$(TRY)/bin/pinroute try samples/tutorial.yaml --user 1111100000 --user 1010101010
@@ -32,6 +32,9 @@ lint: $(DEV)/ready
 
 bench: $(DEV)/ready
 	$(DEV)/bin/python bench/run.py
+
+bench-cluster: $(DEV)/ready
+	$(DEV)/bin/python bench/cluster.py
 
 golden: $(DEV)/ready
 	$(DEV)/bin/pytest -q tests/golden --update-golden

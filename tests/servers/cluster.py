@@ -44,6 +44,7 @@ class Cluster(Access):
     """The administrator's access to a running cluster; `xds` is istiod's port for proxies."""
 
     folder: Path
+    certificates: trustme.CA
     xds: int
     etcd: Server
     api_server: Server
@@ -115,6 +116,7 @@ def _start(stack: ExitStack) -> Cluster:
         access.kubeconfig,
         access.token,
         folder,
+        authority,
         xds,
         etcd,
         api_server,
@@ -159,6 +161,7 @@ def _api_server(
         *("--service-account-key-file", accounts, "--service-account-signing-key-file", accounts),
         *("--service-account-issuer", "https://kubernetes.default.svc"),
         *("--service-cluster-ip-range", "10.0.0.0/24", "--token-auth-file", tokens),
+        *("--client-ca-file", access.authority),
         *("--authorization-mode", "RBAC", "--disable-admission-plugins", "ServiceAccount"),
         *("--cert-dir", folder / "api-server"),
     ]

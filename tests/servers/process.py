@@ -24,13 +24,19 @@ class PortTaken(NotReady):
     """Somebody else got a port between our choice and the server's start."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
     """A running server, and the file with what it said."""
 
     name: str
     process: "subprocess.Popen[bytes]"
     log: Path
+    again: "Callable[[], subprocess.Popen[bytes]]"
+
+    def restart(self) -> None:
+        """Kill it and start it with the same words; it takes its time until it is ready."""
+        self.stop()
+        self.process = self.again()
 
     def stop(self) -> None:
         """End it at once: its state goes away with the tests, and some drain for a long time."""
@@ -59,16 +65,19 @@ def started(
     words = [str(word) for word in command]
     name = Path(words[0]).name
     path = folder / f"{name}.log"
-    with path.open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *words],
-            cwd=folder,
-            env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-    server = Server(name, process, path)
+
+    def start() -> "subprocess.Popen[bytes]":
+        with path.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *words],
+                cwd=folder,
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    server = Server(name, start(), path, start)
     try:
         _wait(server, ready, seconds)
         yield server

@@ -4,9 +4,9 @@ import gc
 import os
 import sys
 
-from pinroute.cli.exits import Exit, Misuse, Unwritable
+from pinroute.cli.exits import Ended, Exit, Misuse, Unwritable
 from pinroute.cli.plain import plain_call
-from pinroute.cli.terminal import err
+from pinroute.cli.terminal import drop_output, err
 
 # Name -> what `pinroute --help` says about it, in the order of a user's day.
 COMMANDS = {
@@ -41,16 +41,18 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = _run(words)
         sys.stdout.flush()
+    except Ended as end:
+        code = end.code
     except (Misuse, Unwritable) as error:
         code = _complain(str(error))
     except KeyboardInterrupt:
         err("interrupted\n")
         code = Exit.INTERRUPTED
     except BrokenPipeError:  # the reader went away, as `| head` does: say nothing
-        _drop_output()
+        drop_output()
         code = Exit.NO
     except OSError as error:  # the disk behind stdout is full, or the like
-        _drop_output()
+        drop_output()
         code = _complain(f"cannot write {error.filename or 'stdout'}: {error.strerror or error}")
     except Exception as error:  # the last resort: a bug must not look like an answer
         code = _bug(error)
@@ -65,11 +67,6 @@ def _run(words: list[str]) -> int:
     from pinroute.cli.group import run
 
     return run(words)
-
-
-def _drop_output() -> None:
-    """Send what is left in the buffer nowhere, so that the interpreter does not try again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str) -> Exit:

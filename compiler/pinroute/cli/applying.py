@@ -1,12 +1,13 @@
 """What `pinroute apply` does: bring the live stage of experiments to a cluster."""
 
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
 from pinroute.cli.connection import Chosen, connected, duration, experiments, pass_on, tell
 from pinroute.cli.exits import Exit, Misuse
-from pinroute.cli.planning import digest_of_plans, plans, say
+from pinroute.cli.planning import NOTHING_WRITTEN, digest_of_plans, plans_or_exit, say
 from pinroute.cli.report import exit_code
 from pinroute.cli.terminal import err
 from pinroute.cli.writing import NONE, Stopped, Telling, write
@@ -51,6 +52,9 @@ def manner_of(
 
 def apply(chosen: Chosen, manner: Manner, request: Request) -> int:
     """Apply the chosen experiments."""
+    expected = request.expected
+    if expected is not None and re.fullmatch("[0-9a-f]{16}", expected) is None:
+        raise Misuse(f"--expect-digest {expected!r}: 'pinroute diff' prints 16 digits of 0-9a-f")
     found = experiments(chosen)
     try:
         client = connected(chosen)
@@ -64,14 +68,14 @@ def bring(found: Sequence[Compiled], client: Client, manner: Manner, request: Re
     asked = gateways_of(request)
     timeout = duration("--timeout", request.timeout)
     view = View(client)
-    planned = plans(found, view, manner)
+    planned = plans_or_exit(found, view, manner)
     findings = say(planned)
     pass_on(client, view.unseen())
     code = exit_code(findings)
     if code == Exit.OK and request.expected is not None:
         code = _as_reviewed(planned, request.expected)
     if code != Exit.OK:
-        err("nothing was written\n")
+        err(NOTHING_WRITTEN)
         return code
     at = gate(asked, timeout)
     try:

@@ -3,9 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-import click
-
-from pinroute.cli.exits import Exit, Misuse
+from pinroute.cli.exits import Ended, Exit, Misuse
 from pinroute.cli.report import exit_code, loud, text
 from pinroute.cli.terminal import colours, err
 from pinroute.compilation import (
@@ -46,7 +44,7 @@ def compiled_or_exit(
     err(text(told, colours(sys.stderr)))
     code = exit_code(found)
     if code != Exit.OK:
-        raise click.exceptions.Exit(code)
+        raise Ended(code)
     return compilation
 
 

@@ -4,11 +4,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import click
-
 from pinroute.cli.compiled import compiled_or_exit
 from pinroute.cli.exits import Exit, Misuse
 from pinroute.cli.inputs import read_source, read_sources
+from pinroute.cli.selector import Selector, selector_of
 from pinroute.cli.terminal import RED, colours, err, styled
 from pinroute.compilation import Compiled
 
@@ -36,13 +35,15 @@ class Chosen(NamedTuple):
 
 def connection_options(command: F) -> F:
     """Add --context, --kubeconfig, -n and --request-timeout: kubectl's options."""
+    import click
+
     for decorate in (
         click.option(
             "--request-timeout",
             default="30s",
             show_default=True,
             metavar="TIME",
-            help="The longest that one request to the API server may take.",
+            help="The longest that one request to the API server may take; 0 is no limit.",
         ),
         click.option(
             "-n", "--namespace", metavar="NAME", help="The namespace; a spec may name no other."
@@ -60,6 +61,7 @@ def connection_options(command: F) -> F:
 
 def choice_options(*, stage: bool = True) -> Callable[[F], F]:
     """Return what adds -l, --env and, where it may be chosen, --stage."""
+    import click
 
     def decorate(command: F) -> F:
         options = [
@@ -89,12 +91,13 @@ def choice_options(*, stage: bool = True) -> Callable[[F], F]:
 
 def experiments(chosen: Chosen) -> list[Compiled]:
     """Return the experiments that were chosen; stops where one does not compile."""
+    selector = selector_of(chosen.selector) if chosen.selector is not None else None
     sources, unread = read_sources(chosen.files, chosen.filenames, chosen.recursive)
     overlay = read_source(chosen.environment, unread) if chosen.environment is not None else None
     compilation = compiled_or_exit(sources, unread, environment=overlay, stage=chosen.stage)
     if not compilation.experiments:
         raise Misuse("the files hold no experiment")
-    found = [one for one in compilation.experiments if _is_selected(one, chosen.selector)]
+    found = [one for one in compilation.experiments if _is_selected(one, selector)]
     if not found:
         raise Misuse(f"--selector {chosen.selector}: no experiment has these labels")
     for one in found:
@@ -108,24 +111,16 @@ def experiments(chosen: Chosen) -> list[Compiled]:
     return found
 
 
-def _is_selected(compiled: Compiled, selector: str | None) -> bool:
+def _is_selected(compiled: Compiled, selector: Selector | None) -> bool:
     if selector is None:
         return True
     from pinroute.spec.nodes import Mapping, Scalar
 
     node = compiled.checked.spec.document.node(("metadata", "labels"))
     entries = node.entries if isinstance(node, Mapping) else {}
-    labels = {name: item.text for name, item in entries.items() if isinstance(item, Scalar)}
-    for part in selector.split(","):
-        name, equals, value = part.replace("==", "=").partition("=")
-        unequal = name.endswith("!")
-        name = name.removesuffix("!").strip()
-        if not name:
-            raise Misuse(f"--selector {selector!r}: write name=value, name!=value or name")
-        held = labels.get(name) == value.strip() if equals else name in labels
-        if held == unequal:
-            return False
-    return True
+    return selector.takes(
+        {name: item.text for name, item in entries.items() if isinstance(item, Scalar)}
+    )
 
 
 def connected(chosen: Chosen) -> "Client":
@@ -135,13 +130,21 @@ def connected(chosen: Chosen) -> "Client":
     except ModuleNotFoundError as error:
         raise _not_installed(error) from None
     timeout = duration("--request-timeout", chosen.request_timeout)
+    if timeout > _DAY:
+        raise Misuse(f"--request-timeout {chosen.request_timeout!r}: a day is the most")
     try:
-        client = connect(Access(chosen.kubeconfig, chosen.context, timeout))
+        # As with kubectl, 0 is no limit.
+        client = connect(Access(chosen.kubeconfig, chosen.context, timeout or None))
     except ModuleNotFoundError as error:
         raise _not_installed(error) from None
     if not client.is_verified:
         err(f"Warning: the kubeconfig turns TLS verification off for {client.server}\n")
+    if client.is_in_the_clear:
+        err(f"Warning: {client.server} is asked in plain HTTP: everybody on the way reads along\n")
     return client
+
+
+_DAY = 24 * 3600.0
 
 
 def _not_installed(error: ModuleNotFoundError) -> Misuse:
@@ -156,7 +159,7 @@ def duration(option: str, text: str) -> float:
         return float(text)
     units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
     if not re.fullmatch(r"(\d+(\.\d+)?(ms|s|m|h))+", text):
-        raise Misuse(f"{option} {text!r}: write a time such as 30s or 1m30s")
+        raise Misuse(f"{option} {text!r} is no time: write 30s or 1m30s")
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
     return sum(float(number) * units[unit] for number, unit in parts)
 
@@ -165,6 +168,15 @@ def tell(failure: "ClusterFailure") -> Exit:
     """Print what went wrong between us and the cluster, and return the exit code."""
     word = styled("Error", RED) if colours(sys.stderr) else "Error"
     err(f"{word}: {failure}\n" + (f"  hint: {failure.hint}\n" if failure.hint else ""))
+    return failure_code(failure)
+
+
+def failure_code(failure: "ClusterFailure") -> Exit:
+    """Return the exit code of a failure."""
+    from pinroute.cluster.failure import Unconfigured
+
+    if isinstance(failure, Unconfigured):
+        return Exit.USAGE
     return Exit.TIMEOUT if failure.timed_out else Exit.BACKEND
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pinroute.cli.applying import Request, gateways_of
 from pinroute.cli.connection import Chosen, connected, duration, experiments, pass_on, tell
 from pinroute.cli.exits import Exit
-from pinroute.cli.planning import plans, say
+from pinroute.cli.planning import NOTHING_WRITTEN, plans_or_exit, say
 from pinroute.cli.report import exit_code
 from pinroute.cli.terminal import err
 from pinroute.cli.writing import NONE, Stopped, Telling, write
@@ -45,7 +45,7 @@ def _end(
     asked = gateways_of(request)
     timeout = duration("--timeout", request.timeout)
     view = View(client)
-    planned = plans(found, view, manner)
+    planned = plans_or_exit(found, view, manner)
     there = [one for one in planned if one.steps[-1].live is not None]
     for one in planned:
         if one not in there:
@@ -54,7 +54,7 @@ def _end(
     pass_on(client, view.unseen())
     code = exit_code(findings)
     if code != Exit.OK:
-        err("nothing was written\n")
+        err(NOTHING_WRITTEN)
         return code
     telling = Telling(request.dry_run, request.output)
     at = gate(asked, timeout)
@@ -62,7 +62,7 @@ def _end(
     if request.dry_run == NONE and asked:
         wait(written, at, client, manner)
     fresh = View(client) if request.dry_run == NONE else view
-    for one in plans([plan.compiled for plan in there], fresh, manner):
+    for one in plans_or_exit([plan.compiled for plan in there], fresh, manner):
         last = ending(one, fresh, with_routes=with_routes)
         _tell(one, last)
         write([one._replace(steps=last.steps)], client, manner, telling)

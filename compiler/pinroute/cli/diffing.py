@@ -1,10 +1,13 @@
 """What `pinroute diff` does: show what `apply` would change, and change nothing."""
 
+import sys
+
 from pinroute.cli.connection import Chosen, connected, experiments, pass_on, tell
 from pinroute.cli.exits import Exit
-from pinroute.cli.report import exit_code
-from pinroute.cli.terminal import err, out
+from pinroute.cli.report import exit_code, text
+from pinroute.cli.terminal import colours, err, out
 from pinroute.compilation import Compiled
+from pinroute.diagnostics import Diagnostic
 
 
 def run(
@@ -46,21 +49,37 @@ def run(
 
 def _diff(chosen: Chosen, found: list[Compiled], field_manager: str, prune: bool) -> int:
     client = connected(chosen)
-    from pinroute.cli.planning import digest_of_plans, plans, say, side_by_side
-    from pinroute.cluster.deployment import Manner, Step, shown
+    from pinroute.cli.planning import digest_of_plans, plans, say
+    from pinroute.cli.workers import side_by_side
+    from pinroute.cluster.access import CONNECTIONS
+    from pinroute.cluster.deployment import Manner, Step, refusal, shown
+    from pinroute.cluster.failure import Denied
     from pinroute.cluster.view import View
 
     # As with kubectl, a diff shows what a forced write would do: conflicts are apply's.
     manner = Manner(field_manager, force=True, prune=prune)
     view = View(client)
     planned = plans(found, view, manner)
-    steps: list[Step] = [step for one in planned for step in one.steps if step.alters]
-    differences = side_by_side(lambda step: shown(step, client, manner), steps)
-    if not any(differences):
+
+    def show(about: tuple[Compiled, Step]) -> str | Diagnostic:
+        compiled, step = about
+        try:
+            return shown(step, client, manner)
+        except Denied as denied:
+            return refusal(compiled, denied)
+
+    steps = [(one.compiled, step) for one in planned for step in one.steps if step.alters]
+    found_out = side_by_side(show, steps, CONNECTIONS)
+    differences = "".join(one for one in found_out if isinstance(one, str))
+    refusals = [one for one in found_out if isinstance(one, Diagnostic)]
+    if not differences and not refusals:
         pass_on(client)
         return Exit.OK
-    out("".join(differences))
+    out(differences)
     findings = say(planned)
+    err(text(refusals, colours(sys.stderr)))
     pass_on(client, view.unseen())
+    if refusals:
+        return Exit.BACKEND
     err(f"digest: {digest_of_plans(planned)}\n")
     return max(Exit.NO, exit_code(findings))

@@ -30,6 +30,14 @@ class Misuse(Exception):
     """A combination of options and input that makes no sense; exits with USAGE."""
 
 
+class Ended(Exception):
+    """The command is over, and everything was told."""
+
+    def __init__(self, code: Exit):
+        super().__init__()
+        self.code = code
+
+
 class Unwritable(Exception):
     """A file that cannot be written; exits with USAGE."""
 

@@ -1,23 +1,24 @@
 """The first half of `diff`, `apply` and `delete`: what there is to do, and what stands against it."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
 
+from pinroute.cli.connection import tell
+from pinroute.cli.exits import Ended
 from pinroute.cli.impact_report import as_text as impact_text
 from pinroute.cli.report import loud, text
 from pinroute.cli.terminal import colours, err
+from pinroute.cli.workers import side_by_side
 from pinroute.cluster.access import CONNECTIONS
 from pinroute.cluster.deployment import Manner, Plan, plan
+from pinroute.cluster.failure import ClusterFailure
 from pinroute.cluster.kinds import kind_of
 from pinroute.cluster.view import View
 from pinroute.compilation import Compiled
 from pinroute.diagnostics import Diagnostic
 from pinroute.manifest.objects import digest
 
-T = TypeVar("T")
-R = TypeVar("R")
+NOTHING_WRITTEN = "nothing was written\n"
 _MANY = 4  # from here on one list costs less than an object each
 
 
@@ -26,15 +27,20 @@ def plans(experiments: Sequence[Compiled], view: View, manner: Manner) -> list[P
     if len(experiments) >= _MANY:
         for kind in {kind_of(one.rendered[0].virtual_service) for one in experiments}:
             view.all_of(kind, ())
-    return side_by_side(lambda one: plan(one, view, manner), experiments)
+    return side_by_side(lambda one: plan(one, view, manner), experiments, CONNECTIONS)
 
 
-def side_by_side(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """Return what becomes of each item, in their order; requests wait for each other seldom."""
-    if len(items) == 1:
-        return [work(items[0])]
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        return list(pool.map(work, items))
+def plans_or_exit(experiments: Sequence[Compiled], view: View, manner: Manner) -> list[Plan]:
+    """Return the plans; where the cluster stops that, tell also that nothing was written."""
+    try:
+        return plans(experiments, view, manner)
+    except ClusterFailure as failure:
+        code = tell(failure)
+        err(NOTHING_WRITTEN)
+        raise Ended(code) from None
+    except KeyboardInterrupt:
+        err(NOTHING_WRITTEN)
+        raise
 
 
 def digest_of_plans(found: Iterable[Plan]) -> str:

@@ -23,6 +23,11 @@ def _write(stream: TextIO, text: str) -> None:
     stream.flush()
 
 
+def drop_output() -> None:
+    """Send what is left in the buffer of stdout nowhere, so that nobody tries again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def colours(stream: TextIO) -> bool:
     """Tell whether a stream takes colour: NO_COLOR and FORCE_COLOR win over what it is."""
     if "NO_COLOR" in os.environ:

@@ -1,12 +1,14 @@
 """Plans carried out: a line for each object as it is written, and what was left if it stops."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import signal
+from collections.abc import Sequence
+from concurrent.futures import Future, wait
 from typing import NamedTuple
 
 from pinroute.cli.exits import Exit
 from pinroute.cli.report import text
-from pinroute.cli.terminal import err, out
+from pinroute.cli.terminal import drop_output, err, out
+from pinroute.cli.workers import Workers
 from pinroute.cluster.access import CONNECTIONS
 from pinroute.cluster.client import Client
 from pinroute.cluster.deployment import Manner, Plan, Step, Write, carry_out, refusal
@@ -46,96 +48,114 @@ def write(plans: Sequence[Plan], client: Client, manner: Manner, telling: Tellin
     if telling.dry_run == CLIENT:
         found = [Write(step, step.wanted) for plan in plans for step in plan.steps]
         for one in found:
-            _tell(telling, one)
+            _tell(telling.line(one.step))
         return found
     work = _Work(client, manner, telling)
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        futures = [pool.submit(work.carry_out, plan) for plan in plans]
-        try:
-            return _collected(plans, futures, telling)
-        except KeyboardInterrupt:
-            _abandon(plans, futures, telling, work)
-            raise
+    under_way = [_Progress(plan) for plan in plans]
+    workers = Workers(work.carry_out, under_way, CONNECTIONS)
+    try:
+        workers.start()
+        for future, progress in zip(workers.futures, under_way, strict=True):
+            future.result()
+            progress.tell(telling)
+    except BaseException:  # interrupted, or a bug: also then it is told what is written
+        work.is_stopped = True
+        _see_out(workers.futures)
+        _tell_rest(under_way, telling)
+        raise
+    failed = [one for one in under_way if one.failure is not None]
+    if failed:
+        code = max(_tell_failure(one) for one in failed)
+        _tell_rest(under_way, telling)
+        raise Stopped(code, [write for one in under_way for write in one.writes])
+    return [write for one in under_way for write in one.writes]
+
+
+class _Progress:
+    """How far a plan is carried out; `current` is a step whose outcome is not known."""
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+        self.writes: list[Write] = []
+        self.current: Step | None = None
+        self.failure: ClusterFailure | None = None
+        self._told = 0
+
+    def tell(self, telling: Telling) -> None:
+        """Print what was written and was not told so far."""
+        for one in self.writes[self._told :]:
+            _tell(telling.line(one.step))
+            self._told += 1
 
 
 class _Work:
     """Carries out one plan after the other, until something fails anywhere."""
 
     def __init__(self, client: Client, manner: Manner, telling: Telling):
-        self._client, self._manner, self._telling = client, manner, telling
-        self.stopped = False
+        self._client, self._manner = client, manner
+        self._is_dry = telling.dry_run == SERVER
+        self.is_stopped = False
 
-    def carry_out(self, plan: Plan) -> "_Result":
+    def carry_out(self, progress: _Progress) -> None:
         """Carry out a plan; a failure is kept beside what was written before it."""
-        done: list[Write] = []
-        for step in plan.steps:
-            if self.stopped:
-                return _Result(plan, done, None)
+        for step in progress.plan.steps:
+            if self.is_stopped:
+                return
+            progress.current = step
             try:
-                dry_run = self._telling.dry_run == SERVER
-                done.append(carry_out(step, self._client, self._manner, dry_run=dry_run))
+                done = carry_out(step, self._client, self._manner, dry_run=self._is_dry)
             except ClusterFailure as failure:
-                self.stopped = True
-                return _Result(plan, done, failure)
-        return _Result(plan, done, None)
+                self.is_stopped = True
+                progress.failure = failure
+                if self._is_dry or not failure.is_uncertain:
+                    progress.current = None
+                return
+            progress.writes.append(done)
+            progress.current = None
 
 
-class _Result(NamedTuple):
-    plan: Plan
-    writes: list[Write]
-    failure: ClusterFailure | None
+def _see_out(futures: "Sequence[Future[None]]") -> None:
+    """Wait for what is under way, unless we are interrupted again; then nothing interrupts us."""
+    try:
+        for future in futures:
+            future.cancel()
+        if not all(future.done() for future in futures):
+            err("waiting for the write that is under way; interrupt again to leave it alone\n")
+        wait(futures)
+    except KeyboardInterrupt:
+        pass
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is to tell, and to end
 
 
-def _collected(
-    plans: Sequence[Plan], futures: Sequence["Future[_Result]"], telling: Telling
-) -> list[Write]:
-    done: list[Write] = []
-    failures: list[tuple[Plan, ClusterFailure]] = []
-    for future in futures:
-        result = future.result()
-        for one in result.writes:
-            _tell(telling, one)
-        done += result.writes
-        if result.failure is not None:
-            failures.append((result.plan, result.failure))
-    if not failures:
-        return done
-    code = max(_tell_failure(plan, failure) for plan, failure in failures)
-    _tell_rest(plans, done)
-    raise Stopped(code, done)
+def _tell_rest(under_way: Sequence[_Progress], telling: Telling) -> None:
+    """Tell of everything that there was to write what became of it."""
+    for one in under_way:
+        one.tell(telling)
+    for one in under_way:
+        written = {write.step.what for write in one.writes}
+        for step in one.plan.steps:
+            if step is one.current:
+                err(f"not known whether it was written: {step.what.key}\n")
+            elif step.what not in written and step.changes:
+                err(f"not written: {step.what.key}\n")
 
 
-def _abandon(
-    plans: Sequence[Plan], futures: Sequence["Future[_Result]"], telling: Telling, work: _Work
-) -> None:
-    """Let what is under way end, and tell what was written."""
-    work.stopped = True
-    done = [one for future in futures for one in future.result().writes]
-    for one in done:
-        _tell(telling, one)
-    _tell_rest(plans, done)
+def _tell(line: str) -> None:
+    """Print a line on stdout; what we do goes on if nobody takes it there."""
+    try:
+        out(line)
+    except BrokenPipeError:
+        drop_output()
+    except OSError as error:  # the disk behind it is full, or the like
+        drop_output()
+        err(f"Error: cannot write stdout: {error.strerror or error}\n{line}")
 
 
-def _tell(telling: Telling, one: Write) -> None:
-    out(telling.line(one.step))
-
-
-def _tell_failure(plan: Plan, failure: ClusterFailure) -> Exit:
+def _tell_failure(progress: _Progress) -> Exit:
     from pinroute.cli.connection import tell
 
+    failure = progress.failure
     if isinstance(failure, Denied):
-        err(text([refusal(plan.compiled, failure)]))
+        err(text([refusal(progress.plan.compiled, failure)]))
         return Exit.BACKEND
-    return tell(failure)
-
-
-def _tell_rest(plans: Sequence[Plan], done: Sequence[Write]) -> None:
-    written = {one.step.what for one in done}
-    for step in _steps(plans):
-        if step.what not in written and step.changes:
-            err(f"not written: {step.what.key}\n")
-
-
-def _steps(plans: Sequence[Plan]) -> Iterator[Step]:
-    for plan in plans:
-        yield from plan.steps
+    return tell(failure) if failure is not None else Exit.OK

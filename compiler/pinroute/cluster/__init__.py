@@ -1,1 +1,1 @@
-"""A Kubernetes cluster: read, compared, written, waited for. The only importer of `kubernetes`."""
+"""A Kubernetes cluster: read, compared, written, waited for. The only importer of `urllib3`."""

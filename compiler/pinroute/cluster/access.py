@@ -1,92 +1,80 @@
 """The way to an API server: kubeconfig files, or the service account of a pod.
 
-`kubernetes` reads both, runs exec plugins and refreshes tokens. What it decides about TLS is
-kept: nothing here turns a check off.
+Nothing here turns a check of TLS off; what a kubeconfig turns off is told.
 """
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from pinroute.cluster.client import Client
+from pinroute.cluster.credentials import Credentials, TokenFile, credentials
 from pinroute.cluster.failure import Unconfigured
+from pinroute.cluster.kubeconfig import Entry, kubeconfig
+from pinroute.cluster.transport import CONNECTIONS, Server, Transport
 
-if TYPE_CHECKING:
-    from kubernetes.client import Configuration
+__all__ = ["CONNECTIONS", "Access", "connect"]
 
-CONNECTIONS = 8
-_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 class Access(NamedTuple):
     """Which cluster, as kubectl's options say it; None leaves it to the environment.
 
-    `kubeconfig` may list several files, as `$KUBECONFIG` does. `timeout` is the longest that
-    one request may take, in seconds.
+    `timeout` is the longest that one request may take, in seconds; None is no limit.
     """
 
     kubeconfig: str | None = None
     context: str | None = None
-    timeout: float = 30.0
+    timeout: float | None = 30.0
 
 
 def connect(access: Access) -> Client:
-    """Return a client; raises Unconfigured. Nothing is sent yet."""
-    from kubernetes.client import ApiClient, Configuration
-
-    configuration = Configuration()
-    named = access.kubeconfig or os.environ.get("KUBECONFIG") or ""
-    default = Path("~/.kube/config").expanduser()
-    if named or access.context is not None or default.is_file() or not _in_cluster():
-        _from_kubeconfig(configuration, named or str(default), access.context)
+    """Return a client; raises Unconfigured. Nothing is sent yet; a plugin runs at the first request."""
+    named = _named(access)
+    if not named and not access.context and not _default().exists() and _in_cluster():
+        server, who = _service_account()
     else:
-        _from_service_account(configuration)
-    configuration.connection_pool_maxsize = CONNECTIONS
-    return Client(ApiClient(configuration), access.timeout)
+        login = kubeconfig(named or [_default()]).login(access.context or None)
+        server, who = _server(login.cluster), credentials(login)
+    return Client(Transport(server), who, access.timeout)
+
+
+def _default() -> Path:
+    return Path("~/.kube/config").expanduser()
+
+
+def _named(access: Access) -> list[Path]:
+    """Return the files that were named: --kubeconfig is one, `$KUBECONFIG` a list."""
+    if access.kubeconfig:
+        return [Path(access.kubeconfig).expanduser()]
+    listed = os.environ.get("KUBECONFIG", "").split(os.pathsep)
+    return [Path(name).expanduser() for name in listed if name]
+
+
+def _server(cluster: Entry) -> Server:
+    return Server(
+        cluster.text("server").rstrip("/"),
+        cluster.shown,
+        cluster.content("certificate-authority"),
+        cluster.flag("insecure-skip-tls-verify"),
+        cluster.text("tls-server-name"),
+        cluster.text("proxy-url"),
+    )
 
 
 def _in_cluster() -> bool:
-    return "KUBERNETES_SERVICE_HOST" in os.environ and Path(_TOKEN).is_file()
+    return bool(os.environ.get("KUBERNETES_SERVICE_HOST")) and (ACCOUNT / "token").is_file()
 
 
-def _from_kubeconfig(configuration: "Configuration", files: str, context: str | None) -> None:
-    from kubernetes.config import ConfigException, load_kube_config
-
-    there = [
-        name for name in files.split(os.pathsep) if name and Path(name).expanduser().is_file()
-    ]
-    if not there:
-        raise Unconfigured(
-            f"there is no kubeconfig: {files} does not exist",
-            "name one with --kubeconfig or $KUBECONFIG",
-        )
+def _service_account() -> tuple[Server, Credentials]:
+    """Return what a pod has; its token is renewed in its file."""
+    host = os.environ["KUBERNETES_SERVICE_HOST"]
+    port = os.environ.get("KUBERNETES_SERVICE_PORT") or "443"
+    shown = "the service account of this pod"
     try:
-        load_kube_config(
-            config_file=os.pathsep.join(there),
-            context=context,
-            client_configuration=configuration,
-            persist_config=False,
-        )
-    except ConfigException as error:
-        raise Unconfigured(
-            f"kubeconfig {files}: {error}",
-            "'kubectl config get-contexts' lists the contexts; --context names one",
-        ) from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        # What a broken file makes of the library: YAML errors are ValueErrors of their own.
-        raise Unconfigured(f"kubeconfig {files} cannot be read: {error}") from None
-    except Exception as error:
-        from yaml import YAMLError
-
-        if isinstance(error, YAMLError):
-            raise Unconfigured(f"kubeconfig {files} is no YAML: {error}") from None
-        raise
-
-
-def _from_service_account(configuration: "Configuration") -> None:
-    from kubernetes.config import ConfigException, load_incluster_config
-
-    try:
-        load_incluster_config(client_configuration=configuration)
-    except ConfigException as error:
-        raise Unconfigured(f"the service account of this pod cannot be used: {error}") from None
+        authority = (ACCOUNT / "ca.crt").read_bytes()
+    except OSError as error:
+        raise Unconfigured(f"{shown}: {ACCOUNT}/ca.crt cannot be read: {error.strerror}") from None
+    url = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    return Server(url, shown, authority), TokenFile(shown, ACCOUNT / "token", ())

@@ -1,35 +1,31 @@
 """Requests to an API server: bounded attempts, errors with a name, warnings kept.
 
-What may safely be sent twice is sent again after a lost connection or a 5xx; everything is
-after 429, which says that nothing was done. `Retry-After` is obeyed.
+What failed on its way, or with a status that may pass, is sent again: a write names the
+version that it is for, so that a second one does no harm. `Retry-After` is obeyed.
 """
 
 import json
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from pinroute.cluster.failure import (
-    ClusterFailure,
-    TimedOut,
-    Unreachable,
-    Untrusted,
-    failure,
-)
+from pinroute.cluster.credentials import Credentials, Headers
+from pinroute.cluster.failure import ClusterFailure, NotInstalled, Unauthorized, failure
 from pinroute.cluster.kinds import Body, Identity, Kind, identity_of
-
-if TYPE_CHECKING:
-    from kubernetes.client import ApiClient
+from pinroute.cluster.silence import silence
+from pinroute.cluster.transport import Transport
 
 ATTEMPTS = 5
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0  # seconds
+PATIENCE = 30.0  # seconds, for a server that was there before, if no timeout says otherwise
 PAGE = 500  # objects of one answer, as kubectl asks for
 MANAGER = "pinroute"
 _APPLY = "application/apply-patch+yaml"  # JSON is YAML
-_AGAIN = frozenset({500, 502, 503, 504})
+_PASSING = frozenset({429, 503})  # busy, or starting
+_AGAIN = _PASSING | {500, 502, 504}
 
 
 class Answer(NamedTuple):
@@ -42,21 +38,27 @@ class Answer(NamedTuple):
 class Client:
     """A connection pool to one API server; may be used by several threads."""
 
-    def __init__(self, api: "ApiClient", timeout: float):
-        self._api = api
+    def __init__(self, transport: Transport, who: Credentials, timeout: float | None):
+        self._transport, self._who = transport, who
         self._timeout = timeout
         self._lock = threading.Lock()
+        self._is_identified = self._has_answered = False
         self._warnings: dict[str, None] = {}
 
     @property
     def server(self) -> str:
         """The address of the API server."""
-        return str(self._api.configuration.host)
+        return self._transport.server.url
 
     @property
     def is_verified(self) -> bool:
         """Whether the API server's certificate is checked, as far as there is one."""
-        return bool(self._api.configuration.verify_ssl)
+        return not self._transport.server.is_insecure
+
+    @property
+    def is_in_the_clear(self) -> bool:
+        """Whether everybody on the way can read along."""
+        return self._transport.is_in_the_clear
 
     def warnings(self) -> list[str]:
         """Return, once, what the API server warned of since the last call."""
@@ -132,7 +134,41 @@ class Client:
     def _object(self, verb: str, what: Identity | str, answer: Answer) -> Body:
         if 200 <= answer.status < 300 and isinstance(answer.body, dict):
             return answer.body
-        raise failure(verb, what, answer.status, answer.body)
+        if answer.status == 401:
+            raise Unauthorized(
+                f"the API server {self.server} does not take the credentials of "
+                f"{self._who.shown} (401 Unauthorized)",
+                "log in again, or renew the token or certificate",
+            )
+        found = failure(verb, what, answer.status, answer.body)
+        if isinstance(found, NotInstalled) and isinstance(what, Identity):
+            found.hint = self._served(what.kind) or found.hint
+        raise found
+
+    def _served(self, kind: Kind) -> str:
+        """Return in which versions the API server has a kind, empty if it has none."""
+        base = f"/apis/{kind.group}"
+        versions = [one.get("version") for one in self._listed(base, "versions")]
+        found = [
+            str(version)
+            for version in versions
+            if any(
+                one.get("name") == kind.plural
+                for one in self._listed(f"{base}/{version}", "resources")
+            )
+        ]
+        if not found:
+            return ""
+        return f"it has it in {', '.join(found)}: mend the apiVersion in spec.environment"
+
+    def _listed(self, path: str, field: str) -> Sequence[Mapping[str, Any]]:
+        """Return a list of what the API server tells about itself, empty where it does not."""
+        try:
+            body = self._send("GET", path).body
+        except ClusterFailure:
+            return []
+        items = body.get(field) if isinstance(body, dict) else None
+        return [one for one in items or () if isinstance(one, dict)]
 
     def _send(
         self,
@@ -142,26 +178,44 @@ class Client:
         body: Body | None = None,
         content: str = "application/json",
     ) -> Answer:
-        """Send a request, again where that is safe; the last answer or failure counts."""
-        pause, attempt = FIRST_PAUSE, 0
+        """Send a request, again where that may help; the last answer or failure counts.
+
+        A failure tells whether any of the attempts may have been carried out.
+        """
+        end = time.monotonic() + (PATIENCE if self._timeout is None else self._timeout)
+        pause, attempt, is_renewed, is_uncertain = FIRST_PAUSE, 0, False, False
         while True:
             attempt += 1
             wait = pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
             try:
                 answer, after = self._once(method, path, query, body, content)
-            except Unreachable:
-                # A PUT or DELETE names the version it is for, so a second one does no harm.
-                if attempt == ATTEMPTS:
+            except ClusterFailure as lost:
+                is_uncertain = lost.is_uncertain = lost.is_uncertain or is_uncertain
+                if not lost.may_pass or not self._is_worth_it(attempt, True, wait, end):
                     raise
             else:
-                is_busy = answer.status == 429 or (
-                    answer.status in _AGAIN and not _is_final(answer)
-                )
-                if attempt == ATTEMPTS or not is_busy:
+                self._has_answered = True
+                if answer.status == 401 and not is_renewed:
+                    is_renewed = True
+                    if self._renew():
+                        continue
+                if answer.status not in _AGAIN or _is_final(answer):
                     return answer
-                wait = wait if after is None else min(after, LONGEST_PAUSE)
+                wait = wait if after is None else after
+                if not self._is_worth_it(attempt, answer.status in _PASSING, wait, end):
+                    return answer
             time.sleep(wait)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _is_worth_it(self, attempt: int, passes: bool, wait: float, end: float) -> bool:
+        """Tell whether to try again: a few times, and longer with a server that was there."""
+        in_time = time.monotonic() + wait < end
+        return in_time and (attempt < ATTEMPTS or (passes and self._has_answered))
+
+    def _renew(self) -> bool:
+        with self._lock:
+            self._is_identified = False
+            return self._who.renew()
 
     def _once(
         self,
@@ -174,20 +228,16 @@ class Client:
         """Send a request once; return the answer, and when to come back if it says so."""
         from urllib3.exceptions import HTTPError
 
-        headers: dict[str, str] = {"Accept": "application/json", "User-Agent": MANAGER}
-        with self._lock:  # a token may be renewed here
-            self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
+        headers = [("Accept", "application/json"), ("User-Agent", MANAGER), *self._credentials()]
         data = None
         if body is not None:
-            headers["Content-Type"] = content
+            headers.append(("Content-Type", content))
             data = json.dumps(body).encode()
-        url = f"{self.server}{path}" + (f"?{urlencode(query)}" if query else "")
+        target = path + (f"?{urlencode(query)}" if query else "")
         try:
-            response = self._api.rest_client.pool_manager.request(
-                method, url, body=data, headers=headers, retries=False, timeout=self._timeout
-            )
+            response = self._transport.request(method, target, headers, data, self._timeout)
         except HTTPError as error:
-            raise self._unanswered(error) from None
+            raise silence(error, self._transport.server, self._timeout) from None
         told = response.headers.getlist("Warning") if "Warning" in response.headers else []
         if told:
             with self._lock:
@@ -196,29 +246,18 @@ class Client:
             response.headers.get("Retry-After")
         )
 
-    def _unanswered(self, error: Exception) -> ClusterFailure:
-        from urllib3.exceptions import ConnectTimeoutError, ReadTimeoutError, SSLError
-
-        if isinstance(error, ReadTimeoutError):
-            return TimedOut(
-                f"the API server {self.server} did not answer within {self._timeout:g} s",
-                "look at what was written with 'pinroute diff', and run the command again",
-            )
-        if isinstance(error, SSLError):
-            return Untrusted(f"the API server {self.server} is not who it should be: {error}")
-        if isinstance(error, ConnectTimeoutError):
-            return Unreachable(f"the API server {self.server} cannot be reached: no connection")
-        reason = getattr(error, "reason", None) or error
-        return Unreachable(f"the API server {self.server} cannot be reached: {_short(reason)}")
-
-
-def _short(error: object) -> str:
-    """Return the part of a library's message that says what is wrong."""
-    return str(error).rsplit(": ", 1)[-1]
+    def _credentials(self) -> Headers:
+        with self._lock:  # a plugin may run here, once for all threads
+            if not self._is_identified:
+                certificate = self._who.certificate()
+                if certificate is not None:
+                    self._transport.identify(certificate, self._who.shown)
+                self._is_identified = True
+            return self._who.headers()
 
 
 def _is_final(answer: Answer) -> bool:
-    """Tell whether a 5xx will come again: etcd's limit on size is one."""
+    """Tell whether a 5xx will come again: etcd's limit on size does."""
     said = answer.body.get("message", "") if isinstance(answer.body, dict) else ""
     return "request is too large" in str(said)
 

@@ -5,6 +5,7 @@ state that it was planned for, so that what somebody does in between is a confli
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -12,13 +13,14 @@ from pinroute.change.impact import impact_of
 from pinroute.change.model import Impact, Incomparable
 from pinroute.cluster.client import MANAGER, Client
 from pinroute.cluster.comparison import alters, difference, is_applied, own_fields
-from pinroute.cluster.failure import Conflict, Denied
+from pinroute.cluster.failure import ClusterFailure, Conflict, Denied
 from pinroute.cluster.kinds import DESTINATION_RULE, Body, Identity, identity_of, kind_of
 from pinroute.cluster.owner import experiment_of
 from pinroute.cluster.safety import Permissions, about_users, standing_against
 from pinroute.cluster.view import View
 from pinroute.compilation import Compiled
 from pinroute.diagnostics import Diagnostic, Path, diagnose
+from pinroute.istio.resource import as_list, as_mapping
 from pinroute.manifest.objects import digest
 from pinroute.spec.load import load
 from pinroute.spec.nodes import Document
@@ -159,30 +161,48 @@ class Write(NamedTuple):
 def carry_out(step: Step, client: Client, manner: Manner, *, dry_run: bool = False) -> Write:
     """Write one object; raises ClusterFailure.
 
-    An answer that was lost on its way looks like a conflict when the request is repeated:
-    what is there then tells.
+    Where an answer was lost on its way, what is there then tells: repeated, such a request
+    may look like a conflict.
     """
     if not step.changes:
         return Write(step, step.live)
     if step.wanted is None:
         if step.live is not None:
-            client.delete(step.live, dry_run=dry_run)
+            _delete(step.what, step.live, client, dry_run)
         return Write(step, None)
     body = dict(step.wanted)
-    force = manner.force
+    force = False  # over what somebody creates meanwhile
     if step.live is not None:
         version = step.live["metadata"]["resourceVersion"]
         body["metadata"] = {**body["metadata"], "resourceVersion": version}
-        force = force or (manner.permissions.adopt and experiment_of(step.live) is None)
+        force = manner.force or (manner.permissions.adopt and experiment_of(step.live) is None)
     try:
         return Write(
             step, client.apply(body, manager=manner.manager, force=force, dry_run=dry_run)
         )
-    except Conflict as conflict:
-        now = client.get(*step.what) if not conflict.managers else None
+    except ClusterFailure as failure:
+        if not failure.is_uncertain and not (isinstance(failure, Conflict) and failure.as_whole):
+            raise
+        now = _now(step.what, client)
         if now is None or not is_applied(now, step.wanted, manner.manager):
             raise
         return Write(step, now)
+
+
+def _delete(what: Identity, live: Body, client: Client, dry_run: bool) -> None:
+    try:
+        client.delete(live, dry_run=dry_run)
+    except ClusterFailure as failure:
+        if dry_run or not failure.is_uncertain or _now(what, client, live) is not None:
+            raise
+
+
+def _now(what: Identity, client: Client, unknown: Body | None = None) -> Body | None:
+    """Return what is there now, `unknown` where that cannot be asked: the first failure counts."""
+    try:
+        return client.get(*what)
+    except ClusterFailure:
+        return unknown
 
 
 def shown(step: Step, client: Client, manner: Manner) -> str:
@@ -194,10 +214,25 @@ def shown(step: Step, client: Client, manner: Manner) -> str:
 
 def refusal(compiled: Compiled, denied: Denied) -> Diagnostic:
     """Return the refusal of an object at the place of the spec that it is about."""
-    document, experiment = compiled.checked.spec
-    path: Path = ("spec", "route")
-    for index, group in enumerate(experiment.groups):
-        if f"pin/{experiment.name}/{group.name}" in denied.reason:
-            path = ("spec", "groups", index)
-    found = diagnose("PIN415", document.span(path), path, problem="")
+    path = _refused(compiled, denied.reason)
+    found = diagnose("PIN415", compiled.checked.spec.document.span(path), path, problem="")
     return found._replace(message=str(denied))  # whole, however long
+
+
+def _refused(compiled: Compiled, reason: str) -> Path:
+    """Return the path of what a refusal is about: the API server counts rules, Istio names none.
+
+    What we write ourselves is taken; so without a number it is the raw route, if there is one.
+    """
+    experiment = compiled.checked.spec.experiment
+    routes = {one.name: index for index, one in enumerate(experiment.route.http)}
+    raw = [one.name for one in experiment.route.http if one.raw is not None]
+    number = re.search(r"spec\.http\[(\d+)\]", reason)
+    rules = as_list(as_mapping(compiled.rendered[0].virtual_service.get("spec")).get("http"))
+    name = raw[0] if len(raw) == 1 else ""
+    if number is not None and int(number[1]) < len(rules):
+        name = str(as_mapping(rules[int(number[1])]).get("name"))
+    for index, group in enumerate(experiment.groups):
+        if f"pin/{experiment.name}/{group.name}" in (name.rpartition("/")[0], name):
+            return ("spec", "groups", index)
+    return ("spec", "route", "http", routes[name]) if name in routes else ("spec", "route")

@@ -13,13 +13,22 @@ _MISSING_RIGHT = re.compile(
 _WEBHOOK = re.compile(
     r'admission webhook "(?P<webhook>[^"]+)" denied the request: (?P<why>.*)', re.S
 )
+_SILENT_WEBHOOK = re.compile(
+    r'failed calling webhook "(?P<webhook>[^"]+)": (?:failed to call webhook: )?(?P<why>.*)', re.S
+)
 _MANAGER = re.compile(r'conflicts? with "(?P<manager>[^"]+)"')
 
 
 class ClusterFailure(Exception):
-    """The cluster could not be asked, or said no; `hint` says what to do."""
+    """The cluster could not be asked, or said no; `hint` says what to do.
+
+    `may_pass` tells whether another attempt may help, `is_uncertain` whether the request may
+    have been carried out all the same.
+    """
 
     timed_out = False
+    may_pass = False
+    is_uncertain = False
 
     def __init__(self, message: str, hint: str = ""):
         super().__init__(message)
@@ -27,11 +36,17 @@ class ClusterFailure(Exception):
 
 
 class Unconfigured(ClusterFailure):
-    """There is no usable kubeconfig, and this is no pod of a cluster."""
+    """There is no usable kubeconfig, or what it names is not there."""
+
+
+class Ungranted(ClusterFailure):
+    """A user's exec plugin grants no credentials."""
 
 
 class Unreachable(ClusterFailure):
-    """The API server does not answer, or not as who it should be."""
+    """The API server cannot be reached, or a connection to it broke off."""
+
+    may_pass = True
 
 
 class Untrusted(ClusterFailure):
@@ -42,6 +57,7 @@ class TimedOut(ClusterFailure):
     """There was no answer in time; whether the request was carried out is not known."""
 
     timed_out = True
+    is_uncertain = True
 
 
 class Unauthorized(ClusterFailure):
@@ -71,6 +87,11 @@ class Conflict(ClusterFailure):
         super().__init__(message, hint)
         self.managers = tuple(managers)
 
+    @property
+    def as_whole(self) -> bool:
+        """Whether the object has changed, and not only a field is somebody else's."""
+        return not self.managers
+
 
 class Denied(ClusterFailure):
     """An admission webhook, or the API server's own validation, refuses an object.
@@ -81,6 +102,10 @@ class Denied(ClusterFailure):
     def __init__(self, message: str, reason: str):
         super().__init__(message)
         self.reason = reason
+
+
+class NoAPI(ClusterFailure):
+    """Something answers that is no API server: an ingress, a login page, plain HTTP for TLS."""
 
 
 class ServerFailed(ClusterFailure):
@@ -94,19 +119,20 @@ def failure(verb: str, what: Identity | str, status: int, body: object) -> Clust
     name = what.key if isinstance(what, Identity) else what
     details: Mapping[str, Any] = known.get("details") or {}
     causes = [cause for cause in details.get("causes") or () if isinstance(cause, dict)]
-    if status == 401:
-        return Unauthorized(
-            "the API server does not take the credentials (401 Unauthorized)",
-            "log in again, or renew the token that the kubeconfig's user has",
-        )
     if status == 403 and any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
         return NoNamespace(f"cannot {verb} {name}: its namespace is being deleted", _WAIT)
     webhook = _WEBHOOK.search(said)
     if webhook is not None:
         why = _one_line(webhook["why"])
         return Denied(f"webhook {webhook['webhook']} refuses {name}: {why}", why)
-    if status == 403:
+    if status == 403 and (verb in ("get", "list") or _MISSING_RIGHT.search(said)):
         return _forbidden(verb, name, said)
+    if not known and said != _NO_SUCH_PATH:
+        return NoAPI(
+            f"cannot {verb} {name}: the answer is none of a Kubernetes API server: "
+            f"status {status}: {_one_line(said)[:200]}",
+            "compare the server of the kubeconfig: the right scheme, port and path?",
+        )
     if status == 404 and not known:
         return NotInstalled(
             f"the API server does not know the kind of {name}",
@@ -119,14 +145,21 @@ def failure(verb: str, what: Identity | str, status: int, body: object) -> Clust
         )
     if status == 409:
         return _conflict(verb, name, causes)
-    if status in (400, 413, 422) or "request is too large" in said:
+    if status in (400, 403, 413, 422) or "request is too large" in said:
         why = _one_line(said) or f"status {status}"
         return Denied(f"the API server refuses {name}: {why}", why)
+    if (silent := _SILENT_WEBHOOK.search(said)) is not None:
+        return ServerFailed(
+            f"cannot {verb} {name}: webhook {silent['webhook']} does not answer the API server: "
+            f"{_one_line(silent['why'])}",
+            "the program behind it must run: for Istio's, 'kubectl get pods -n istio-system -l app=istiod'",
+        )
     return ServerFailed(
         f"cannot {verb} {name}: the API server answers {status}: {_one_line(said)}"
     )
 
 
+_NO_SUCH_PATH = "404 page not found"
 _WAIT = "wait until it is gone, and create it again"
 
 
@@ -138,7 +171,8 @@ def _forbidden(verb: str, name: str, said: str) -> Forbidden:
     where = (right["where"] or "").strip().replace(" the ", " ") or "there"
     return Forbidden(
         f"cannot {verb} {name}: {right['user']} may not {right['verb']} {resource} {where}",
-        "'pinroute rbac' prints the Role for each use",
+        f'a Role must allow it: apiGroups ["{right["group"] or ""}"], '
+        f'resources ["{right["resource"]}"], verbs ["{right["verb"]}"]',
     )
 
 

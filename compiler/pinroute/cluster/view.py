@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from pinroute.cluster.client import Client
-from pinroute.cluster.failure import Forbidden, NoNamespace, NotInstalled
+from pinroute.cluster.failure import Forbidden, NotInstalled
 from pinroute.cluster.kinds import ENDPOINT_SLICE, SERVICE, Body, Identity, Kind, identity_of
 
 T = TypeVar("T")
@@ -23,6 +23,7 @@ class View:
         self._lock = threading.Lock()
         self._objects: dict[Identity, Body | None] = {}
         self._lists: dict[Kind, list[Body] | None] = {}
+        self._endpoints: dict[tuple[str, str], bool] = {}
         self._unseen: dict[str, None] = {}
 
     def unseen(self) -> list[str]:
@@ -39,10 +40,20 @@ class View:
         return self._objects[what]
 
     def neighbour(self, what: Identity) -> Body | None:
-        """Return an object of somebody else; raises Unseen where that may not be read."""
+        """Return an object of somebody else; raises Unseen where that may not be read.
+
+        Of a kind that the cluster does not know there is none.
+        """
         if what not in self._objects:
-            self._objects[what] = self._allowed(lambda: self._client.get(*what))
+            self._objects[what] = self._allowed(lambda: self._known(what))
         return self._objects[what]
+
+    def _known(self, what: Identity) -> Body | None:
+        try:
+            return self._client.get(*what)
+        except NotInstalled as failure:
+            self._unseen[f"{failure}; {failure.hint}"] = None
+            return None
 
     def all_of(self, kind: Kind, namespaces: Iterable[str]) -> list[Body]:
         """Return the objects of a kind in all namespaces, else in those named."""
@@ -56,13 +67,17 @@ class View:
 
     def has_endpoint(self, namespace: str, name: str) -> bool:
         """Tell whether a Service has an endpoint that takes requests; raises Unseen."""
-        labels = {SERVICE_NAME: name}
-        slices = self._allowed(lambda: list(self._client.list(ENDPOINT_SLICE, namespace, labels)))
-        return any(
-            (endpoint.get("conditions") or {}).get("ready", True)
-            for piece in slices
-            for endpoint in piece.get("endpoints") or ()
-        )
+        if (namespace, name) not in self._endpoints:
+            labels = {SERVICE_NAME: name}
+            slices = self._allowed(
+                lambda: list(self._client.list(ENDPOINT_SLICE, namespace, labels))
+            )
+            self._endpoints[namespace, name] = any(
+                (endpoint.get("conditions") or {}).get("ready", True)
+                for piece in slices
+                for endpoint in piece.get("endpoints") or ()
+            )
+        return self._endpoints[namespace, name]
 
     def service(self, namespace: str, name: str) -> Body | None:
         """Return a Service; raises Unseen."""
@@ -84,7 +99,7 @@ class View:
     def _allowed(self, read: Callable[[], T]) -> T:
         try:
             return read()
-        except (Forbidden, NotInstalled, NoNamespace) as failure:
+        except (Forbidden, NotInstalled) as failure:
             self._unseen[f"not looked at: {failure}"] = None
             raise Unseen from failure
 
