@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from conformance.routes import camel, plain
+from pinroute.istio.envoy_form import camel, plain
 from pinroute.checks.registry import check_virtual_service
 from pinroute.diagnostics import Severity
 from pinroute.istio.cover import dead_items, takes_everything

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from conformance.routes import camel, plain
+from pinroute.istio.envoy_form import camel, plain
 from pinroute.compilation import Compiled, Source, compile_specs
 from pinroute.istio.envoy import route_configuration
 from pinroute.manifest.dump import dump

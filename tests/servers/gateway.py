@@ -20,6 +20,7 @@ from servers.process import free_ports, started
 
 LABELS = {"istio": "ingressgateway"}
 PORT = 8080  # of the Gateway object, and so in the name of the routes; we listen elsewhere
+ISTIO_REGEX_LIMIT = 32768
 TYPES = "type.googleapis.com/envoy.extensions"
 
 
@@ -44,16 +45,19 @@ class Ingress:
 
 
 @contextmanager
-def ingress(cluster: Cluster, clusters: Mapping[str, Endpoint]) -> Iterator[Ingress]:
+def ingress(
+    cluster: Cluster, clusters: Mapping[str, Endpoint], *, regex_limit: int = ISTIO_REGEX_LIMIT
+) -> Iterator[Ingress]:
     """Start an Envoy for Gateways that select `istio: ingressgateway` and serve port 8080.
 
-    `clusters` maps names as istiod writes them (`outbound|80||host`) to where they lead. It
+    It refuses regexes whose program is larger than `regex_limit`. `clusters` maps names as istiod
+    writes them (`outbound|80||host`) to where they lead. It
     listens from the first routes on: until then a listener does not accept.
     """
     port, admin = free_ports(2)
     with tempfile.TemporaryDirectory(prefix="pinroute-ingress-") as temporary:
         folder = Path(temporary)
-        configuration = _bootstrap(cluster.xds, port, admin, clusters)
+        configuration = _bootstrap(cluster.xds, port, admin, clusters, regex_limit)
         (folder / "envoy.json").write_text(json.dumps(configuration), encoding="utf-8")
         command: list[str | Path] = [
             *(envoy_binary(), "--config-path", "envoy.json"),
@@ -71,7 +75,7 @@ def ingress(cluster: Cluster, clusters: Mapping[str, Endpoint]) -> Iterator[Ingr
 
 
 def _bootstrap(
-    xds: int, port: int, admin: int, clusters: Mapping[str, Endpoint]
+    xds: int, port: int, admin: int, clusters: Mapping[str, Endpoint], regex_limit: int
 ) -> dict[str, Any]:
     ads = {"ads": {}, "resource_api_version": "V3"}
     manager = {
@@ -114,7 +118,7 @@ def _bootstrap(
             "layers": [
                 {
                     "name": "static",
-                    "static_layer": {"re2.max_program_size.error_level": 32768},
+                    "static_layer": {"re2.max_program_size.error_level": regex_limit},
                 }
             ]
         },

@@ -24,12 +24,18 @@ from pinroute.cli.percent import PERCENT
     from Git, or if a version in use has no backend. Each write is for the state that was
     looked at: what somebody changes in between is a conflict, and is not overwritten.
 
+    With --gateway-admin the gateways themselves are asked afterwards, each pod's Envoy: the
+    command ends when all of them have the new routes. A gateway that refuses routes freezes
+    every host of its port, so then the write is taken back.
+
     \b
       pinroute apply -f experiment.yaml
       pinroute apply -f experiment.yaml --stage ramp-25 --max-moved 20%
       pinroute diff -f experiment.yaml          # prints a digest …
       pinroute apply -f experiment.yaml --expect-digest 1f0c2e55b4a7d890
       pinroute apply -R -f experiments/ --dry-run=server
+      kubectl port-forward -n istio-system GATEWAY-POD 15000 &
+      pinroute apply -f experiment.yaml --gateway-admin http://127.0.0.1:15000
     """,
 )
 @input_options
@@ -72,6 +78,20 @@ from pinroute.cli.percent import PERCENT
 @click.option(
     "-o", "--output", type=click.Choice(["text", "name"]), default="text", show_default=True
 )
+@click.option(
+    "--gateway-admin",
+    "gateways",
+    multiple=True,
+    metavar="URL",
+    help="Ask this gateway pod's Envoy: wait for its routes, take the write back if it refuses them.",
+)
+@click.option(
+    "--timeout",
+    default="60s",
+    show_default=True,
+    metavar="TIME",
+    help="How long gateways may take.",
+)
 @connection_options
 def command(
     dry_run: str,
@@ -85,6 +105,8 @@ def command(
     force_conflicts: bool,
     field_manager: str,
     output: str,
+    gateways: tuple[str, ...],
+    timeout: str,
     **choice: Any,
 ) -> int:
     """Apply experiments."""
@@ -100,4 +122,4 @@ def command(
         allow_back=allow_back,
         max_moved=max_moved,
     )
-    return apply(Chosen(**choice), manner, Request(dry_run, expected, output))
+    return apply(Chosen(**choice), manner, Request(dry_run, expected, output, gateways, timeout))

@@ -3,12 +3,12 @@
 from typing import Any
 
 # What istiod adds to every route, and what we leave out because it does not route.
-ADDED = {"metadata", "decorator"}
-ADDED_TO_ACTION = {"maxGrpcTimeout", "retryPolicy", "hashPolicy", "maxStreamDuration"}
+_ADDED = frozenset({"metadata", "decorator"})
+_ADDED_TO_ACTION = frozenset({"maxGrpcTimeout", "retryPolicy", "hashPolicy", "maxStreamDuration"})
 
 
 def camel(value: Any) -> Any:
-    """Return our configuration with the names that protobuf's JSON uses."""
+    """Return a configuration with the names that protobuf's JSON uses."""
     if isinstance(value, dict):
         return {_camel(key): camel(item) for key, item in value.items()}
     return [camel(item) for item in value] if isinstance(value, list) else value
@@ -35,10 +35,10 @@ def settled(value: Any) -> Any:
 
 
 def plain(route: dict[str, Any]) -> dict[str, Any]:
-    """Return a route without what istiod adds."""
-    kept: dict[str, Any] = settled({key: item for key, item in route.items() if key not in ADDED})
+    """Return a route, named as protobuf's JSON does, without what istiod adds."""
+    kept: dict[str, Any] = settled({key: item for key, item in route.items() if key not in _ADDED})
     if "route" in kept:
         kept["route"] = {
-            key: item for key, item in kept["route"].items() if key not in ADDED_TO_ACTION
+            key: item for key, item in kept["route"].items() if key not in _ADDED_TO_ACTION
         }
     return kept
