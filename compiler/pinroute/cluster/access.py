@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from kubernetes.client import Configuration
 
 CONNECTIONS = 8
-_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path
+_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+_TOKEN = f"{_ACCOUNT}/token"
 
 
 class Access(NamedTuple):
@@ -35,14 +36,43 @@ def connect(access: Access) -> Client:
     from kubernetes.client import ApiClient, Configuration
 
     configuration = Configuration()
-    named = access.kubeconfig or os.environ.get("KUBECONFIG") or ""
-    default = Path("~/.kube/config").expanduser()
-    if named or access.context is not None or default.is_file() or not _in_cluster():
-        _from_kubeconfig(configuration, named or str(default), access.context)
+    files = _kubeconfig(access)
+    if files is not None:
+        _from_kubeconfig(configuration, files, access.context)
     else:
         _from_service_account(configuration)
     configuration.connection_pool_maxsize = CONNECTIONS
     return Client(ApiClient(configuration), access.timeout)
+
+
+def namespace(access: Access) -> str:
+    """Return the namespace of the context, or of the pod; call it after `connect`."""
+    files = _kubeconfig(access)
+    if files is None:
+        try:
+            return Path(f"{_ACCOUNT}/namespace").read_text("utf-8").strip() or "default"
+        except OSError:
+            return "default"
+    from kubernetes.config import list_kube_config_contexts
+
+    contexts, current = list_kube_config_contexts(os.pathsep.join(_there(files)))
+    if access.context is not None:
+        current = next((one for one in contexts if one["name"] == access.context), current)
+    return str((current.get("context") or {}).get("namespace") or "default")
+
+
+def _kubeconfig(access: Access) -> str | None:
+    """Return the kubeconfig files; None where a pod's service account is to be used."""
+    named = access.kubeconfig or os.environ.get("KUBECONFIG") or ""
+    default = Path("~/.kube/config").expanduser()
+    if named or access.context is not None or default.is_file() or not _in_cluster():
+        return named or str(default)
+    return None
+
+
+def _there(files: str) -> list[str]:
+    """Return those of the files that exist."""
+    return [name for name in files.split(os.pathsep) if name and Path(name).expanduser().is_file()]
 
 
 def _in_cluster() -> bool:
@@ -52,9 +82,7 @@ def _in_cluster() -> bool:
 def _from_kubeconfig(configuration: "Configuration", files: str, context: str | None) -> None:
     from kubernetes.config import ConfigException, load_kube_config
 
-    there = [
-        name for name in files.split(os.pathsep) if name and Path(name).expanduser().is_file()
-    ]
+    there = _there(files)
     if not there:
         raise Unconfigured(
             f"there is no kubeconfig: {files} does not exist",

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from pinroute.cluster.failure import (
     ClusterFailure,
+    Expired,
     TimedOut,
     Unreachable,
     Untrusted,
@@ -37,6 +38,24 @@ class Answer(NamedTuple):
 
     status: int
     body: Any
+
+
+class State(NamedTuple):
+    """Objects, and the version of the whole list: what happens from there on can be watched."""
+
+    items: list[Body]
+    version: str
+
+
+class Change(NamedTuple):
+    """What a watch tells: an object is there as it is now, or gone (`there` false).
+
+    A bookmark has no body: it only says how far the watch has come.
+    """
+
+    version: str
+    body: Body | None
+    there: bool = True
 
 
 class Client:
@@ -76,19 +95,94 @@ class Client:
         self, kind: Kind, namespace: str | None, labels: Mapping[str, str] | None = None
     ) -> Iterator[Body]:
         """Yield the objects of a namespace, or of all, page by page."""
-        where = f"namespace {namespace}" if namespace is not None else "all namespaces"
-        what = f"the {kind.resource} of {where}"
+        selector = ",".join(f"{name}={value}" for name, value in (labels or {}).items())
+        for page in self._pages(kind, namespace, selector):
+            yield from _items(kind, page)
+
+    def state(self, kind: Kind, namespace: str | None, selector: str) -> State:
+        """Return the objects that a selector of labels chooses, and how to follow them."""
+        found: list[Body] = []
+        version = ""
+        for page in self._pages(kind, namespace, selector):
+            found += _items(kind, page)
+            version = str((page.get("metadata") or {}).get("resourceVersion") or "")
+        return State(found, version)
+
+    def _pages(self, kind: Kind, namespace: str | None, selector: str) -> Iterator[Body]:
         query = {"limit": str(PAGE)}
-        if labels:
-            query["labelSelector"] = ",".join(f"{name}={value}" for name, value in labels.items())
+        if selector:
+            query["labelSelector"] = selector
         while True:
-            page = self._object("list", what, self._send("GET", kind.path(namespace), query))
-            for item in page.get("items") or ():
-                yield {"apiVersion": page["apiVersion"], "kind": kind.name, **item}
+            answer = self._send("GET", kind.path(namespace), query)
+            page = self._object("list", _all(kind, namespace), answer)
+            yield page
             more = (page.get("metadata") or {}).get("continue")
             if not more:
                 return
             query["continue"] = more
+
+    def changes(
+        self, kind: Kind, namespace: str | None, selector: str, version: str, seconds: float
+    ) -> Iterator[Change]:
+        """Yield what changes after a version, for so long; raises Expired for one long past."""
+        from urllib3.exceptions import HTTPError
+
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(max(1, round(seconds))),
+        }
+        if selector:
+            query["labelSelector"] = selector
+        what = _all(kind, namespace)
+        url = f"{self.server}{kind.path(namespace)}?{urlencode(query)}"
+        try:
+            response = self._api.rest_client.pool_manager.request(
+                "GET",
+                url,
+                headers=self._headers("GET", kind.path(namespace)),
+                retries=False,
+                timeout=self._timeout + seconds,
+                preload_content=False,
+            )
+            try:
+                if response.status != 200:
+                    body = _decoded(response.read())
+                    raise _watch_failure(what, response.status, body)
+                for line in response:
+                    if line.strip():
+                        yield _change(kind, what, _decoded(line))
+            finally:
+                response.close()
+        except HTTPError as error:
+            raise self._unanswered(error) from None
+
+    def serves(self, kind: Kind) -> bool:
+        """Tell whether the API server knows a kind in just this version."""
+        path = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
+        answer = self._send("GET", path)
+        if answer.status == 404:
+            return False
+        found = self._object("get", f"the resources of {kind.group}/{kind.version}", answer)
+        return any(item.get("name") == kind.plural for item in found.get("resources") or ())
+
+    def release(self) -> str:
+        """Return the release of the API server; everybody who is logged in may ask."""
+        found = self._object("get", "the version of the API server", self._send("GET", "/version"))
+        return str(found.get("gitVersion") or "")
+
+    def may(self, verb: str, group: str, resource: str, namespace: str, name: str = "") -> bool:
+        """Tell whether we have a right in a namespace."""
+        attributes = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes | ({"name": name} if name else {})},
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        found = self._object("review", "our own rights", self._send("POST", path, None, body))
+        return bool((found.get("status") or {}).get("allowed"))
 
     def apply(
         self, body: Body, *, manager: str = MANAGER, force: bool = False, dry_run: bool = False
@@ -174,9 +268,7 @@ class Client:
         """Send a request once; return the answer, and when to come back if it says so."""
         from urllib3.exceptions import HTTPError
 
-        headers: dict[str, str] = {"Accept": "application/json", "User-Agent": MANAGER}
-        with self._lock:  # a token may be renewed here
-            self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
+        headers = self._headers(method, path)
         data = None
         if body is not None:
             headers["Content-Type"] = content
@@ -196,6 +288,12 @@ class Client:
             response.headers.get("Retry-After")
         )
 
+    def _headers(self, method: str, path: str) -> dict[str, str]:
+        headers: dict[str, str] = {"Accept": "application/json", "User-Agent": MANAGER}
+        with self._lock:  # a token may be renewed here
+            self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
+        return headers
+
     def _unanswered(self, error: Exception) -> ClusterFailure:
         from urllib3.exceptions import ConnectTimeoutError, ReadTimeoutError, SSLError
 
@@ -210,6 +308,38 @@ class Client:
             return Unreachable(f"the API server {self.server} cannot be reached: no connection")
         reason = getattr(error, "reason", None) or error
         return Unreachable(f"the API server {self.server} cannot be reached: {_short(reason)}")
+
+
+def _all(kind: Kind, namespace: str | None) -> str:
+    where = f"namespace {namespace}" if namespace is not None else "all namespaces"
+    return f"the {kind.resource} of {where}"
+
+
+def _items(kind: Kind, page: Body) -> list[Body]:
+    """Return the objects of a page; in a list they do not say what they are."""
+    return [
+        {"apiVersion": page["apiVersion"], "kind": kind.name, **item}
+        for item in page.get("items") or ()
+    ]
+
+
+def _change(kind: Kind, what: str, event: Any) -> Change:
+    """Return what a line of a watch says; raises what an ERROR is about."""
+    found = event if isinstance(event, dict) else {}
+    body = found.get("object")
+    if found.get("type") == "ERROR" or not isinstance(body, dict):
+        status = body.get("code") if isinstance(body, dict) else None
+        raise _watch_failure(what, status if isinstance(status, int) else 500, body)
+    version = str((body.get("metadata") or {}).get("resourceVersion") or "")
+    if found.get("type") == "BOOKMARK":
+        return Change(version, None)
+    return Change(version, {"kind": kind.name, **body}, found.get("type") != "DELETED")
+
+
+def _watch_failure(what: str, status: int, body: object) -> ClusterFailure:
+    if status == 410:
+        return Expired(f"the state of {what} that was read is too old to follow")
+    return failure("watch", what, status, body)
 
 
 def _short(error: object) -> str:

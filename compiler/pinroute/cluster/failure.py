@@ -83,6 +83,10 @@ class Denied(ClusterFailure):
         self.reason = reason
 
 
+class Expired(ClusterFailure):
+    """What was read is too long ago to be followed: it has to be read again."""
+
+
 class ServerFailed(ClusterFailure):
     """The API server fails, also after several attempts."""
 
