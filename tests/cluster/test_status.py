@@ -90,6 +90,10 @@ def test_a_hash_of_hex_digits_is_no_binary_one(shop: Shop) -> None:
     guessed = shop.run("status", "-n", shop.namespace)
     assert "v1 ~50%, v2 ~50%" in guessed.out
     assert "the user hash is taken to be header 'userhash'" in guessed.err
+    words = ("annotate", "virtualservice", "checkout", "-n", shop.namespace)
+    shop.cluster.kubectl(*words, "pinroute.dev/user-hash=1 x userhash")
+    wrong = shop.run("status", "-n", shop.namespace)
+    assert (wrong.code, cells(wrong.out.splitlines()[1])[3]) == (0, "v1 ~50%, v2 ~50%")
     sure = shop.run("status", "experiment.yaml")
     assert "v1 93.75%, v2 6.25%" in sure.out
 
@@ -215,6 +219,20 @@ def ask(shop: Shop, port: int, value: str | None) -> None:
     connection.request("GET", "/", headers=headers | ({"userhash": value} if value else {}))
     assert connection.getresponse().status == 200
     connection.close()
+
+
+def test_as_a_plugin_of_kubectl(shop: Shop) -> None:
+    shop.run(*APPLY)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    ran = subprocess.run(
+        ["kubectl", "pinroute", "status", "-n", shop.namespace],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **shop.cluster.environment, "PATH": path},
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "checkout" in ran.stdout
 
 
 def test_a_watch_prints_what_changes(shop: Shop) -> None:

@@ -20,7 +20,7 @@ from pinroute.change.outcome import (
     shown,
     weighted,
 )
-from pinroute.change.reading import UserHashOptions, reading
+from pinroute.change.reading import Reading, UserHashOptions, reading
 from pinroute.change.services import Asked, Rules, in_short, not_asked
 from pinroute.change.serving import Serving
 from pinroute.istio.hashes import TooManyHashes
@@ -28,6 +28,7 @@ from pinroute.istio.read import read_rules
 from pinroute.istio.requests import kinds
 from pinroute.istio.resource import Fields, as_mapping
 from pinroute.manifest.objects import USER_HASH
+from pinroute.spec.resolve import ALPHABETS
 from pinroute.table.measure import Share
 from pinroute.table.universe import Universe
 
@@ -79,7 +80,7 @@ def shares_of(
     Raises Incomparable where they cannot be told.
     """
     options = user_hash_of(state.service)
-    known = reading([state] if options.header or spec is None else [state, spec], options)
+    known = _reading(state, spec, options)
     names = Names([spec] if spec is not None else [state])
 
     def does(fields: Fields, owner: Serving) -> Outcome:
@@ -101,9 +102,33 @@ def shares_of(
             found.setdefault(tuple(route[1:]), route)
     routes = sorted(found.values(), key=lambda route: -len(route.shares))
     where = _places(state, names, version_header)
-    notes = [*([known.note] if known.note else []), *not_asked(asked, state.name)]
     assumed = not options.header and spec is None and bool(known.header)
+    notes = list(not_asked(asked, state.name))
+    if assumed:
+        notes.insert(0, _assumption(state, known))
     return Shares(tuple(routes), where, assumed, tuple(notes))
+
+
+def _reading(state: Serving, spec: Serving | None, options: UserHashOptions) -> Reading:
+    try:
+        return reading([state] if options.header or spec is None else [state, spec], options)
+    except Incomparable:
+        if options.header:
+            problem = f"the rules do not fit its annotation {USER_HASH}"
+        else:
+            problem = f"its rules do not tell how user hashes look, and no annotation {USER_HASH}"
+        raise Incomparable(f"{state.name}: {problem}") from None
+
+
+def _assumption(state: Serving, known: Reading) -> str:
+    alphabet = next(
+        (name for name, own in ALPHABETS.items() if own == known.universe.alphabet),
+        repr(known.universe.alphabet),
+    )
+    return (
+        f"{state.name} has no annotation {USER_HASH}: the user hash is taken to be header "
+        f"{known.header!r}, {known.universe.digits} {alphabet} digits; with the spec it is known"
+    )
 
 
 def _route(request: str, met: Asked, universe: Universe) -> RouteShares | None:

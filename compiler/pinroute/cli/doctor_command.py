@@ -106,17 +106,18 @@ def _answers(
 
     try:
         client = connected(chosen)
-        yield from examine(Case(compiled, client, View(client), use, asked))
+        view = View(client)
+        yield from examine(Case(compiled, client, view, use, asked))
     except ClusterFailure as failure:
         yield Answer("api server", PROBLEM, str(failure), failure.hint)
         return
-    pass_on(client)
+    pass_on(client, view.unseen())
 
 
 def _line(answer: "Answer") -> str:
-    text = f"{answer.state:<9}{answer.question:<18}{answer.detail}\n"
+    text = f"{answer.state:<9}{answer.question:<20}{answer.detail}\n"
     hinted = answer.hint and answer.state != "ok"
-    return text + (f"{'':<9}{'':<18}hint: {answer.hint}\n" if hinted else "")
+    return text + (f"{'':<9}{'':<20}hint: {answer.hint}\n" if hinted else "")
 
 
 def _json(items: "Sequence[tuple[str, Sequence[Answer]]]") -> str:

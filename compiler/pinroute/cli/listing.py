@@ -217,7 +217,7 @@ def _print(found: "Sequence[Status]", gateways: "Sequence[Gateway]", asked: Aske
 
 def _told(one: "Status") -> Iterator[str]:
     if one.problem:
-        yield f"{one.service.key}: {one.problem}"
+        yield one.problem
     if one.shares is not None and one.shares.assumed:
         yield from one.shares.notes[:1]
 

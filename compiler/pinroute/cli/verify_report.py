@@ -64,11 +64,15 @@ def proof_text(proof: Proof, what: str = "the VirtualService does") -> str:
 
 
 def live_text(proof: Proof, joined: Sequence[Joined]) -> str:
-    """Return for people what is live: the VirtualService alone, then each host of each gateway."""
+    """Return for people what is live: the VirtualService alone, then each host of each gateway.
+
+    What is said of it alone is not repeated where nobody else claims a host.
+    """
     text = proof_text(proof, "the live VirtualService does")
     for one in joined:
         text += f"\n{one.host} at {one.gateway}: {_order(one.order)}\n"
-        text += proof_text(one.proof, "together they do" if len(one.order) > 1 else "it does")
+        if len(one.order) != 1 or len(one.proof.differences) != len(proof.differences):
+            text += proof_text(one.proof, "there users meet")
     return text
 
 
@@ -76,7 +80,7 @@ def _order(keys: Sequence[str]) -> str:
     if not keys:
         return "no VirtualService is seen there"
     if len(keys) == 1:
-        return f"only {keys[0]}"
+        return f"only {keys[0]} claims it"
     return f"first {', then '.join(keys)}"
 
 

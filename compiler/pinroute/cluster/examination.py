@@ -348,13 +348,17 @@ def _cost(case: Case) -> Iterator[Answer]:
         for rule in rules
         for match in as_list(as_mapping(rule).get("match"))
     } - {None}
-    gateways = len(gateways_of(case.compiled))
     yield Answer(
         "cost",
         OK,
-        f"{items} routes at {gateways} gateway{'s' if gateways > 1 else ''}; about "
-        f"{len(groups) * SERIES_OF_A_GROUP} series for {len(groups)} groups in each gateway pod",
+        f"{_many(items, 'route')} at {_many(len(gateways_of(case.compiled)), 'gateway')}; about "
+        f"{len(groups) * SERIES_OF_A_GROUP} series of {_many(len(groups), 'group')} in each of "
+        "their pods",
     )
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 _QUESTIONS: tuple[tuple[str, Callable[[Case], Iterator[Answer]]], ...] = (
