@@ -72,13 +72,13 @@ def header(compiled: Compiled, view: View) -> Iterator[Answer]:
         for body in view.within(ENVOY_FILTER, one)
         if name.lower() in json.dumps(body.get("spec")).lower()
     ]
-    said = (
-        f"{', '.join(filters)} names header {name}" if filters else f"nothing sets header {name}"
-    )
+    said = f"{', '.join(filters)} names header {name}"
+    if not filters:
+        said = f"no EnvoyFilter in {', '.join(where)} names header {name}"
     yield Answer(
         question,
         UNKNOWN,
-        f"{said} in {', '.join(where)}; what stands before the gateway is not to be seen",
+        f"{said}; what stands before the gateway is not to be seen",
         f"send a request with a {name} of another group: its version must not change",
     )
 

@@ -25,6 +25,7 @@ def follow(
     chosen: Chosen,
     seconds: float | None = None,
     now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[list[Body]]:
     """Yield all objects as they are, then again after each change, and every 30 seconds.
 
@@ -49,13 +50,14 @@ def follow(
                 else:
                     there.pop(what, None)
                 yield list(there.values())
+            failures = 0
         except Expired:
             there, version = _read(client, chosen)
         except (Unreachable, TimedOut):
             failures += 1
             if failures == MOST_FAILURES:
                 raise
-            time.sleep(min(FIRST_PAUSE * 2**failures, LONGEST_PAUSE))
+            sleep(min(FIRST_PAUSE * 2**failures, LONGEST_PAUSE))
         yield list(there.values())
 
 
