@@ -56,7 +56,7 @@ def test_a_healthy_experiment(shop: Shop) -> None:
 def test_no_cluster_is_the_first_problem(shop: Shop) -> None:
     found = shop.run(*DOCTOR, "--kubeconfig", "absent.yaml")
     assert found.code == 1
-    assert found.out.startswith("problem  api server        there is no kubeconfig")
+    assert found.out.startswith("problem  api server          there is no kubeconfig")
     dead = re.sub(r":\d+\b", ":1", shop.cluster.kubeconfig.read_text("utf-8"), count=0)
     (shop.folder / "dead.kubeconfig").write_text(dead, "utf-8")
     found = shop.run(*DOCTOR, "--kubeconfig", "dead.kubeconfig", "--request-timeout", "1s")
@@ -140,6 +140,25 @@ spec:
     [(state, detail)] = answers(shop)["other claims"]
     assert state == "problem"
     assert f"{shop.namespace}/older takes requests of the experiment" in detail
+
+
+def test_a_delegate_needs_a_root(shop: Shop) -> None:
+    shop.write(("    hosts:", "    virtualService: {name: checkout, mode: delegate}\n    hosts:"))
+    assert shop.run(*APPLY).code == 0
+    assert answers(shop)["root"][0][0] == "problem"
+    text = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: root, namespace: NAMESPACE}
+spec:
+  hosts: [NAMESPACE.example.com]
+  gateways: [istio-system/public]
+  http: [{delegate: {name: checkout, namespace: NAMESPACE}}]
+"""
+    shop.create(text.replace("NAMESPACE", shop.namespace))
+    [(state, detail)] = answers(shop)["root"]
+    assert state == "ok"
+    assert f"{shop.namespace}/root hands requests on" in detail
 
 
 def test_who_makes_the_hash(shop: Shop) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pinroute.cluster.client import Change, Client, State
-from pinroute.cluster.failure import Expired, Forbidden, Unreachable
+from pinroute.cluster.failure import Expired, Forbidden, ServerFailed, Unreachable
 from pinroute.cluster.kinds import VIRTUAL_SERVICE
 from pinroute.cluster.watch import MOST_FAILURES, Chosen, follow
 
@@ -66,11 +66,12 @@ def test_it_goes_on_from_where_it_was() -> None:
         [State([body("a")], "5")],
         [
             [Change("6", body("b")), Change("9", None), Unreachable("gone")],
+            [ServerFailed("it starts")],
             [Change("11", body("a"), there=False)],
         ],
     )
-    assert names(script) == [["a"], ["a", "b"], ["a", "b"], ["b"], ["b"]]
-    assert script.asked == ["5", "9", "11"]
+    assert names(script) == [["a"], ["a", "b"], ["a", "b"], ["a", "b"], ["b"], ["b"]]
+    assert script.asked == ["5", "9", "9", "11"]
 
 
 def test_what_is_too_old_is_read_again() -> None:

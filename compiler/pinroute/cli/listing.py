@@ -105,14 +105,14 @@ def _of_specs(
         return status_of(live, view, compiled) if live is not None else absent(compiled, what)
 
     _print(side_by_side(one, found), gateways, asked)
-    _notes(client, view)
+    pass_on(client, view.unseen())
     return Exit.OK
 
 
 def _of_cluster(
     chosen: Chosen, client: "Client", gateways: "Sequence[Gateway]", asked: Asked
 ) -> int:
-    from pinroute.cluster.kinds import VIRTUAL_SERVICE
+    from pinroute.cluster.kinds import VIRTUAL_SERVICES
     from pinroute.cluster.owner import EXPERIMENT, MANAGED_BY
     from pinroute.cluster.view import View
     from pinroute.cluster.watch import Chosen as Followed
@@ -123,7 +123,8 @@ def _of_cluster(
         selector += f",{EXPERIMENT} in ({','.join(sorted(set(asked.names)))})"
     if chosen.selector:
         selector += f",{chosen.selector}"
-    followed = Followed(VIRTUAL_SERVICE, namespace, selector)
+    served = (kind for kind in VIRTUAL_SERVICES if client.serves(kind))
+    followed = Followed(next(served, VIRTUAL_SERVICES[0]), namespace, selector)
     if asked.watch:
         seconds = duration("--timeout", asked.timeout) if asked.timeout is not None else None
         return _watch(client, followed, gateways, asked, seconds)
@@ -137,7 +138,7 @@ def _of_cluster(
         err(f"no experiments in {where}\n")
     else:
         _print(there, gateways, asked)
-    _notes(client, view)
+    pass_on(client, view.unseen())
     for name in missing:
         err(f"Error: there is no experiment {name!r} in {where}\n")
     return Exit.NO if missing else Exit.OK
@@ -160,17 +161,16 @@ def _watch(
 ) -> int:
     """Print all, then each that changes; what is gone is told once."""
     from pinroute.cli.status_report import Columns, gone, row
-    from pinroute.cluster.view import View
     from pinroute.cluster.watch import follow
 
     if asked.output == "json":
         raise Misuse("-w prints lines: -o json is for one look")
     widths: Columns | None = None
     before: dict[tuple[str, str], list[str]] = {}
+    looked = _Looked(client)
     for bodies in follow(client, followed, seconds):
-        view = View(client)
+        found = looked.at(bodies)
         requests = _requests(gateways)
-        found = _statuses(bodies, view)
         now = {(one.service.namespace, one.service.name): row(one, requests) for one in found}
         changed = [cells for key, cells in now.items() if _kept(before.get(key)) != _kept(cells)]
         changed += [gone(cells) for key, cells in before.items() if key not in now]
@@ -180,8 +180,41 @@ def _watch(
             widths = widths or Columns(changed, counted=bool(gateways))
             out(widths.lines(changed))
         before = now
-        _notes(client, view)
     return Exit.OK
+
+
+class _Looked:
+    """The statuses of a watch: what has changed is looked at anew, now and then all of them."""
+
+    def __init__(self, client: "Client") -> None:
+        self._client = client
+        self._known: dict[tuple[str, str, str], Status] = {}
+        self._all = 0.0
+        self._told: set[str] = set()
+
+    def at(self, bodies: "Sequence[Body]") -> "list[Status]":
+        """Return the statuses of VirtualServices; what may not be read is told once."""
+        from time import monotonic
+
+        from pinroute.cluster.view import View
+        from pinroute.cluster.watch import AT_A_TIME
+
+        if monotonic() - self._all >= AT_A_TIME:
+            self._known, self._all = {}, monotonic()
+        view = View(self._client)
+        new = _statuses([body for body in bodies if _version(body) not in self._known], view)
+        fresh = {_version(one.live): one for one in new if one.live is not None}
+        known = self._known | fresh
+        self._known = {_version(body): known[_version(body)] for body in bodies}
+        unseen = [text for text in view.unseen() if text not in self._told]
+        self._told |= set(unseen)
+        pass_on(self._client, unseen)
+        return list(self._known.values())
+
+
+def _version(body: "Body") -> tuple[str, str, str]:
+    metadata = body["metadata"]
+    return metadata["namespace"], metadata["name"], str(metadata.get("resourceVersion"))
 
 
 def _kept(cells: list[str] | None) -> list[str] | None:
@@ -220,7 +253,3 @@ def _told(one: "Status") -> Iterator[str]:
         yield one.problem
     if one.shares is not None and one.shares.assumed:
         yield from one.shares.notes[:1]
-
-
-def _notes(client: "Client", view: "View") -> None:
-    pass_on(client, view.unseen())

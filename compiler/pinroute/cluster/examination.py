@@ -209,9 +209,36 @@ def _routing(case: Case) -> Iterator[Answer]:
     )
 
 
+def _roots(case: Case, live: Body) -> Iterator[Answer]:
+    """Ask whether the root VirtualServices of a delegate hand its requests on."""
+    question = "root"
+    try:
+        places = list(joined_at(case.compiled, live, case.view))
+    except Unprovable as error:
+        yield Answer(question, UNKNOWN, str(error), "verify against a file, or ask a gateway")
+        return
+    for one in places:
+        where = f"{one.host} at {one.gateway}"
+        order = ", ".join(one.order) or "nobody"
+        if one.proof.differences:
+            yield Answer(
+                question,
+                PROBLEM,
+                f"{where}: not all requests come to {case.service.key} ({order} claims the host)",
+                "the root has to name the delegate before what else takes its requests: "
+                "'pinroute verify --against cluster' shows them",
+            )
+        else:
+            yield Answer(question, OK, f"{where}: {order} hands requests on")
+
+
 def _claims(case: Case) -> Iterator[Answer]:
     """Ask who else claims the hosts, and whether that takes requests of ours."""
     live = case.live
+    if case.compiled.checked.spec.experiment.route.delegate:
+        if live is not None:
+            yield from _roots(case, live)
+        return
     wanted = case.compiled.rendered[0].virtual_service
     services = around(case.compiled, live if live is not None else wanted, case.view)
     if live is None:  # it will be the youngest
@@ -230,7 +257,7 @@ def _claims(case: Case) -> Iterator[Answer]:
         for host in case.compiled.checked.spec.experiment.route.hosts:
             order = [one.key for one in claimants(services, gateway, host)]
             others = [key for key in order if key != own]
-            if not others or case.compiled.checked.spec.experiment.route.delegate:
+            if not others:
                 continue
             shared = True
             known = proofs.get((gateway, host))

@@ -45,6 +45,9 @@ class Kind(NamedTuple):
 
 GATEWAY = Kind("networking.istio.io", "v1", "Gateway")
 VIRTUAL_SERVICE = Kind("networking.istio.io", "v1", "VirtualService")
+VIRTUAL_SERVICES = tuple(  # in the versions that Istio has served, the newest first
+    VIRTUAL_SERVICE._replace(version=version) for version in ("v1", "v1beta1", "v1alpha3")
+)
 DESTINATION_RULE = Kind("networking.istio.io", "v1", "DestinationRule")
 ENVOY_FILTER = Kind("networking.istio.io", "v1alpha3", "EnvoyFilter")
 REQUEST_AUTHENTICATION = Kind("security.istio.io", "v1", "RequestAuthentication")

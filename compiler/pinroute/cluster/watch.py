@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from pinroute.cluster.client import FIRST_PAUSE, LONGEST_PAUSE, Client
-from pinroute.cluster.failure import Expired, TimedOut, Unreachable
+from pinroute.cluster.failure import Expired, ServerFailed, TimedOut, Unreachable
 from pinroute.cluster.kinds import Body, Identity, Kind, identity_of
 
 AT_A_TIME = 30.0  # seconds until a watch is begun anew
@@ -53,7 +53,7 @@ def follow(
             failures = 0
         except Expired:
             there, version = _read(client, chosen)
-        except (Unreachable, TimedOut):
+        except (Unreachable, TimedOut, ServerFailed):
             failures += 1
             if failures == MOST_FAILURES:
                 raise
