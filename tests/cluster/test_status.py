@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -200,6 +202,26 @@ def test_requests_without_a_hash_are_counted_at_the_gateway(shop: Shop) -> None:
     assert silent.code == 3
     assert "does not answer as Envoy's" in silent.err
     assert shop.run("status", "--gateway-admin", "ftp://x").code == 2
+
+
+@pytest.mark.parametrize("answer", [b"SSH-2.0-server\r\n", b"HTTP/1.1 200 OK\r\n\r\n<html>", b""])
+def test_an_admin_interface_that_is_none(shop: Shop, answer: bytes) -> None:
+    shop.run(*APPLY)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def reply() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=reply)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        found = shop.run("status", "-n", shop.namespace, "--gateway-admin", url)
+        thread.join()
+    assert found.code == 3
+    assert f"the admin interface {url} of a gateway does not answer as Envoy's" in found.err
 
 
 def series(gateway: Ingress, group: str) -> int:

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from pinroute.istio.envoy_form import camel, plain
 from pinroute.checks.registry import check_virtual_service
 from pinroute.diagnostics import Severity
 from pinroute.istio.cover import dead_items, takes_everything
 from pinroute.istio.envoy import Untranslatable, route_configuration
+from pinroute.istio.envoy_form import camel, plain
 from pinroute.istio.evaluate import Call, taker
 from pinroute.istio.read import read_rules
 from pinroute.istio.witness import witness

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from pinroute.istio.envoy_form import camel, plain
 from pinroute.compilation import Compiled, Source, compile_specs
 from pinroute.istio.envoy import route_configuration
+from pinroute.istio.envoy_form import camel, plain
 from pinroute.manifest.dump import dump
 from pinroute.manifest.objects import root_snippet
 from pinroute.spec.meaning import stage_names

@@ -109,7 +109,8 @@ def _answers(
         view = View(client)
         yield from examine(Case(compiled, client, view, use, asked))
     except ClusterFailure as failure:
-        yield Answer("api server", PROBLEM, str(failure), failure.hint)
+        hint = failure.hint or "mend this first: without the API server nothing can be asked"
+        yield Answer("api server", PROBLEM, str(failure), hint)
         return
     pass_on(client, view.unseen())
 

@@ -8,6 +8,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -73,7 +74,7 @@ class Gateway(NamedTuple):
         try:
             with urllib.request.urlopen(self.admin + path, timeout=10) as answer:  # noqa: S310
                 return json.load(answer)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             raise GatewaySilent(
                 f"the admin interface {self.admin} of a gateway does not answer as Envoy's: {reason}",
