@@ -185,6 +185,14 @@ def test_who_makes_the_hash(shop: Shop) -> None:
         shop.write()
         [(state, detail)] = answers(shop)["hash header"]
         assert (state, "overwrites header userhash" in detail) == ("ok", True)
+        rule["spec"]["selector"] = {"matchLabels": {"app": "other"}}  # type: ignore[index]
+        shop.create(json.dumps(rule))
+        assert answers(shop)["hash header"][0][0] == "unknown"
+        shop.write(
+            claim, ("alphabet: binary, digits: 8, trust: edge", "alphabet: binary, digits: 8")
+        )
+        [(state, detail)] = answers(shop)["hash header"]
+        assert (state, "may not be the gateway's" in detail) == ("unknown", True)
         shop.write(("trust: edge", "trust: client"))
         assert answers(shop)["hash header"][0][0] == "warning"
     finally:

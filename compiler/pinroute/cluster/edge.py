@@ -5,7 +5,7 @@ client sent first) and `proxyStatsMatcher` in ProxyConfig of Istio's reference.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pinroute.cluster.answer import OK, PROBLEM, UNKNOWN, WARNING, Answer
@@ -40,11 +40,20 @@ def header(compiled: Compiled, view: View) -> Iterator[Answer]:
     user_hash = compiled.checked.spec.experiment.user_hash
     name = user_hash.source.name
     where = _namespaces(compiled)
-    rules = [body for one in where for body in view.within(REQUEST_AUTHENTICATION, one)]
+    known = [body for one in where for body in view.within(REQUEST_AUTHENTICATION, one)]
+    selectors = list(_selectors(compiled, view))
+    rules = [body for body in known if _reaches(body, selectors)]
     if user_hash.source.kind == "claim":
-        shown = ", ".join(identity_of(body).key for body in rules)
+        shown = ", ".join(identity_of(body).key for body in rules or known)
         if rules:
             yield Answer(question, OK, f"claim {name!r} is of tokens that are verified: {shown}")
+        elif known:
+            yield Answer(
+                question,
+                UNKNOWN,
+                f"{shown} is for pods that may not be the gateway's",
+                "compare its selector with the labels of the gateway's pods",
+            )
         else:
             yield Answer(
                 question,
@@ -92,6 +101,27 @@ def _namespaces(compiled: Compiled) -> list[str]:
     return list(dict.fromkeys([*own, ROOT_NAMESPACE]))
 
 
+def _selectors(compiled: Compiled, view: View) -> Iterator[Mapping[str, Any]]:
+    """Yield the labels that the pods of each gateway have at least."""
+    version = kind_of(compiled.rendered[0].virtual_service).version
+    for key in gateways_of(compiled):
+        if key == MESH:
+            yield {}
+            continue
+        namespace, _, name = key.partition("/")
+        body = view.neighbour(Identity(GATEWAY._replace(version=version), namespace, name))
+        yield as_mapping(as_mapping((body or {}).get("spec")).get("selector"))
+
+
+def _reaches(rule: Body, selectors: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether a rule is surely for the pods of all gateways."""
+    spec = as_mapping(rule.get("spec"))
+    if spec.get("targetRef") or spec.get("targetRefs"):
+        return False
+    wanted = as_mapping(as_mapping(spec.get("selector")).get("matchLabels"))
+    return all(wanted.items() <= own.items() for own in selectors)
+
+
 def _copied(body: Body) -> set[str]:
     """Return the headers that claims are copied into, in lower case."""
     return {
@@ -137,14 +167,11 @@ def _matchers(compiled: Compiled, view: View, group: str) -> Iterator[Answer]:
     """Look at the annotations of gateway pods; the mesh configuration may say it, too."""
     question = "counters"
     name = f"vhost.example.com:80.route.{group}.upstream_rq_completed"
-    version = kind_of(compiled.rendered[0].virtual_service).version
-    for key in gateways_of(compiled):
+    for key, wanted in zip(gateways_of(compiled), _selectors(compiled, view), strict=True):
         if key == MESH:
             yield Answer(question, UNKNOWN, "sidecars of callers count, each for itself", _MATCHER)
             continue
-        namespace, _, short = key.partition("/")
-        body = view.neighbour(Identity(GATEWAY._replace(version=version), namespace, short))
-        wanted = as_mapping(as_mapping((body or {}).get("spec")).get("selector"))
+        namespace = key.partition("/")[0]
         pods = [pod for pod in view.within(POD, namespace) if _has(pod, wanted)] if wanted else []
         if not pods:
             yield Answer(
