@@ -100,7 +100,8 @@ def _answers(
 ) -> "Iterator[Answer]":
     """Yield the answers; a cluster that fails is one of them, and the last."""
     from pinroute.cluster.answer import PROBLEM, Answer
-    from pinroute.cluster.examination import Case, examine
+    from pinroute.cluster.case import Case
+    from pinroute.cluster.examination import examine
     from pinroute.cluster.failure import ClusterFailure
     from pinroute.cluster.view import View
 
