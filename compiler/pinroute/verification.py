@@ -10,13 +10,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 from pinroute.compilation import Compiled
-from pinroute.istio.condition import HttpRequest, example
+from pinroute.istio.condition import HttpRequest, example, satisfies
 from pinroute.istio.emit import match_key
 from pinroute.istio.envoy_action import cluster_name
 from pinroute.istio.evaluate import Call, taker
 from pinroute.istio.hashes import MOST_HASHES, TooManyHashes, strict_prefix
 from pinroute.istio.read import ReadRule, read_rules
+from pinroute.istio.resource import MESH, VirtualService, gateway_key, some_host
 from pinroute.istio.routelist import Item, first
+from pinroute.istio.virtualhost import Place, Route, host_of, virtual_hosts
 from pinroute.spec.model import Body
 from pinroute.spec.nodes import Document
 from pinroute.spec.scalars import value as plain
@@ -35,13 +37,17 @@ class Meeting(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A request that does not meet what the spec promises. `value` None: no hash."""
+    """A request that does not meet what the spec promises. `value` None: no hash.
+
+    `by` is the VirtualService whose rule took it, where several were joined.
+    """
 
     route: str
     value: str | None
     group: str
     promised: Meeting
     found: Meeting
+    by: str = ""
 
 
 class Unprovable(Exception):
@@ -75,20 +81,65 @@ def verify(compiled: Compiled, document: Document) -> Proof:
         raise Unprovable(
             f"the VirtualService serves none of the hosts {', '.join(experiment.route.hosts)}"
         )
+    gateway = gateway_key(next(iter(experiment.route.gateways), MESH), experiment.route.namespace)
+    return _compared(compiled, rules, [Call(host, gateway=gateway)])
+
+
+def verify_joined(
+    compiled: Compiled, services: Sequence[VirtualService], host: str, gateway: str
+) -> Proof:
+    """Compare the live stage with what a gateway has for a host: all that claim it, joined.
+
+    `services` are numbered by their places; each difference tells which of them took the
+    request. The pods of a gateway are taken to be in the namespace of the Gateway object.
+    """
+    experiment = compiled.checked.spec.experiment
+    namespace = experiment.route.namespace if gateway == MESH else gateway.partition("/")[0]
+    place = Place(gateway, namespace, known=(host.lower(),) if gateway == MESH else ())
+    header = match_key(experiment.user_hash.source)
+    found = host_of(virtual_hosts(services, place, header), some_host(host))
+    rules = _numbered(found.routes if found is not None else ())
+    own = f"{experiment.route.namespace}/{experiment.route.name}"
+    calls = [Call(some_host(host), gateway=gateway, namespace=namespace)]
+    if experiment.route.delegate:
+        # A request for the delegate has to satisfy what its root demands, too.
+        inner = [
+            one
+            for rule in rules
+            for item in rule.items
+            if services[item.service].key == own
+            and (one := example(item.residual, host)) is not None
+        ]
+        calls = [_call(one, calls[0]) for one in inner] or calls
+    return _compared(compiled, rules, calls, [service.key for service in services])
+
+
+def _numbered(routes: Iterable[Route]) -> list[ReadRule]:
+    """Return routes of several VirtualServices as rules of one match item each."""
+    return [
+        route.rule._replace(number=number, items=(route.item._replace(rule=number),))
+        for number, route in enumerate(routes)
+    ]
+
+
+def _compared(
+    compiled: Compiled, rules: list[ReadRule], calls: Sequence[Call], keys: Sequence[str] = ()
+) -> Proof:
+    """Compare rules with the live stage, each route by a request that is like one of `calls`.
+
+    `keys` are the names of the VirtualServices that the rules are from.
+    """
+    experiment = compiled.checked.spec.experiment
+    source = experiment.user_hash.source
     stage = compiled.stages[0]
     blocks = hashes = 0
     found: list[Difference] = []
     for route, table in stage.tables.items():
         items = stage.routes.of_route(route)
-        request = next(
-            (one for item in items if (one := example(item.condition, host)) is not None), None
-        )
-        if request is None:
-            raise Unprovable(f"route {route!r} matches by regex only: no request for it is known")
+        request, call = _request(route, items, calls)
         values = list(_values(table, rules))
         blocks += len(values)
         hashes += table.universe.size
-        call = _call(request, experiment.route.gateways)
         for value in values:
             promised = _promised(table, items, request, value, experiment.output.version_header)
             lines = {match_key(source): (value,)} if value is not None else {}
@@ -102,14 +153,34 @@ def verify(compiled: Compiled, document: Document) -> Proof:
             if seen != promised:
                 part = table.leaf(value).attribution
                 group = part.label if isinstance(part, Part) else ""
-                found.append(Difference(route, value, group, promised, seen))
+                by = keys[item.service] if keys and item is not None else ""
+                found.append(Difference(route, value, group, promised, seen, by))
     return Proof(blocks, hashes, tuple(found))
 
 
-def _call(request: HttpRequest, gateways: Iterable[str]) -> Call:
+def _request(route: str, items: Sequence[Item], calls: Sequence[Call]) -> tuple[HttpRequest, Call]:
+    """Return a request that a route of the spec takes."""
+    for call in calls:
+        asked = HttpRequest(
+            call.host,
+            call.path,
+            call.method,
+            {name: lines[0] for name, lines in call.headers.items()},
+        )
+        for item in items:
+            if satisfies(item.condition, asked):
+                return asked, call
+            request = example(item.condition, call.host)
+            if request is not None and len(calls) == 1:
+                return request, _call(request, call)
+    raise Unprovable(f"route {route!r} matches by regex only: no request for it is known")
+
+
+def _call(request: HttpRequest, like: Call) -> Call:
     headers = {name: (text,) for name, text in request.headers.items()}
-    gateway = next(iter(gateways), "mesh")
-    return Call(request.host, request.path, request.method, headers=headers, gateway=gateway)
+    return like._replace(
+        host=request.host, path=request.path, method=request.method, headers=headers
+    )
 
 
 def _values(table: Table, rules: list[ReadRule]) -> Iterator[str | None]:

@@ -74,6 +74,7 @@ def test_an_installed_pinroute_compiles(fresh: Path, tmp_path: Path) -> None:
     installed = _run(fresh / "pinroute", "compile", "experiment.yaml", cwd=tmp_path)
     plugin = _run(fresh / "kubectl-pinroute", "compile", "experiment.yaml", cwd=tmp_path)
     assert installed == here == plugin
+    assert _run(fresh / "kubectl_complete-pinroute", "versi", cwd=tmp_path).endswith(":4\n")
     assert "kind: VirtualService" in installed
 
 

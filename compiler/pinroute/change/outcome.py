@@ -38,24 +38,33 @@ LOST = Outcome(((UNROUTED, Fraction(1)),))
 
 def outcome(fields: Fields, owner: Serving) -> Outcome:
     """Return what a rule does. Timeouts, retries, faults, mirrors and headers are left out."""
+    found = [(destination(entry, fields, owner), part) for entry, part in weighted(fields)]
+    return _of_parts(found or [(other(fields), Fraction(1))])
+
+
+def _of_parts(found: Iterable[tuple[Destination | str, Fraction]]) -> Outcome:
+    parts: dict[Destination | str, Fraction] = {}
+    for where, part in found:
+        parts[where] = parts.get(where, Fraction(0)) + part
+    return Outcome(tuple(sorted(parts.items(), key=lambda part: (-part[1], str(part[0])))))
+
+
+def weighted(fields: Fields) -> list[tuple[Fields, Fraction]]:
+    """Return the entries of `route` that get requests, each with its part of them."""
     entries = fields.get("route") or ()
     total = sum(_weight(entry, len(entries)) for entry in entries)
-    if not entries or not total:
-        return Outcome(((_other(fields), Fraction(1)),))
-    parts: dict[Destination | str, Fraction] = {}
-    for entry in entries:
-        weight = Fraction(_weight(entry, len(entries)), total)
-        if weight:
-            where = destination(entry, fields, owner)
-            parts[where] = parts.get(where, Fraction(0)) + weight
-    return Outcome(tuple(sorted(parts.items(), key=lambda part: (-part[1], str(part[0])))))
+    return [
+        (entry, Fraction(_weight(entry, len(entries)), total))
+        for entry in entries
+        if _weight(entry, len(entries))
+    ]
 
 
 def _weight(entry: Mapping[str, Any], entries: int) -> int:
     return int(entry.get("weight") or 0) if entries > 1 else 1
 
 
-def _other(fields: Fields) -> str:
+def other(fields: Fields) -> str:
     """Return what a rule does that sends requests nowhere in the cluster."""
     if "redirect" in fields:
         to = fields["redirect"] or {}
@@ -124,13 +133,10 @@ class Names:
 
     def named(self, found: Outcome) -> Outcome:
         """Return an outcome by the names of versions."""
-        parts: dict[Destination | str, Fraction] = {}
-        for where, part in found.parts:
-            name = self._name(where)
-            parts[name] = parts.get(name, Fraction(0)) + part
-        return Outcome(tuple(sorted(parts.items(), key=lambda part: (-part[1], str(part[0])))))
+        return _of_parts((self.name(where), part) for where, part in found.parts)
 
-    def _name(self, where: Destination | str) -> str:
+    def name(self, where: Destination | str) -> str:
+        """Return how a destination is called."""
         if isinstance(where, str):
             return where
         whole = self._whole(where)

@@ -5,7 +5,7 @@ every user hash. The kinds of requests are those of all states together.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from heapq import heappop, heappush
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from pinroute.istio.evaluate import Call
 from pinroute.istio.hashes import Taken, TooManyHashes, hash_match, taken
 from pinroute.istio.read import read_rules
 from pinroute.istio.requests import Kind, Kinds, kinds
-from pinroute.istio.resource import some_host
+from pinroute.istio.resource import Fields, some_host
 from pinroute.table.difference import ABSENT
 from pinroute.table.history import comebacks_of
 from pinroute.table.impact import Move, Runs, moves
@@ -48,22 +48,25 @@ class _Item(NamedTuple):
     outcome: Outcome
 
 
+Does = Callable[[Fields, Serving], Outcome]  # what a rule of a state does with a request
+
+
 class Rules:
     """The match items of one state in order, ready to be asked by kinds of requests."""
 
     def __init__(
-        self, state: Serving, reading: Reading, names: Names, places: dict[str, int]
+        self, state: Serving, reading: Reading, does: Does, places: dict[str, int]
     ) -> None:
         self._size = reading.universe.size
         self._items: list[_Item] = []
         self._asked: dict[frozenset[int], Asked] = {}
         for rule in read_rules(state.service, reading.header):
-            does = names.named(outcome(rule.fields, state))
+            met = does(rule.fields, state)
             for item in rule.items:
                 match = hash_match(item)
                 text = condition_text(match.condition, state.namespace)
                 place = places.setdefault(text, len(places))
-                self._items.append(_Item(place, taken(match, reading.universe), does))
+                self._items.append(_Item(place, taken(match, reading.universe), met))
         self._by_condition: dict[int, list[int]] = {}
         for number, own in enumerate(self._items):
             self._by_condition.setdefault(own.condition, []).append(number)
@@ -115,6 +118,10 @@ class Comparison:
     ) -> None:
         names = Names(states)
         places: dict[str, int] = {}
+
+        def does(fields: Fields, state: Serving) -> Outcome:
+            return names.named(outcome(fields, state))
+
         self.versions = names.versions
         self.reading = reading
         specs = [state for state in states if state.compiled is not None]
@@ -122,7 +129,7 @@ class Comparison:
         self.host = hosts[0]
         self.gateway = gateways[0]
         try:
-            self.rules = [Rules(state, reading, names, places) for state in states]
+            self.rules = [Rules(state, reading, does, places) for state in states]
         except TooManyHashes as error:
             raise Incomparable(f"{states[-1].name}: {error}; fewer --digits can be") from None
         self.kinds: Kinds = kinds([json.loads(text) for text in places], hosts, gateways)
@@ -196,7 +203,7 @@ class Comparison:
         return Change(
             experiment=self.name,
             host=self.host,
-            route=self._route(kind.call),
+            route=in_short(kind.call, self.host, self.gateway),
             before=before,
             after=after,
             share=share,
@@ -208,19 +215,20 @@ class Comparison:
             requests=share,
         )
 
-    def _route(self, call: Call) -> str:
-        """Return a request in short: what is unusual in it, nothing for a plain one."""
-        parts = [call.method] if call.method != "GET" else []
-        host = call.host if call.host != some_host(self.host) else ""
-        port = f":{call.port}" if call.port != 80 else ""
-        if host or port or call.path != "/":
-            parts.append(f"{host}{port}{call.path}")
-        parts += [f"{name}:{lines[0]}" for name, lines in call.headers.items()]
-        parts += [f"from {name}={text}" for name, text in call.labels.items()]
-        parts += [f"from {call.namespace}"] if call.namespace else []
-        parts += [call.scheme] if call.scheme != "http" else []
-        parts += [f"at {call.gateway}"] if call.gateway != self.gateway else []
-        return " ".join(parts)
+
+def in_short(call: Call, host: str, gateway: str) -> str:
+    """Return a request in short: what is unusual in it, nothing for a plain one."""
+    parts = [call.method] if call.method != "GET" else []
+    name = call.host if call.host != some_host(host) else ""
+    port = f":{call.port}" if call.port != 80 else ""
+    if name or port or call.path != "/":
+        parts.append(f"{name}{port}{call.path}")
+    parts += [f"{header}:{lines[0]}" for header, lines in call.headers.items()]
+    parts += [f"from {label}={text}" for label, text in call.labels.items()]
+    parts += [f"from {call.namespace}"] if call.namespace else []
+    parts += [call.scheme] if call.scheme != "http" else []
+    parts += [f"at {call.gateway}"] if call.gateway != gateway else []
+    return " ".join(parts)
 
 
 def not_asked(known: Kinds, name: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from pinroute.cli.exits import Exit
-from pinroute.cli.group import SETTINGS, root
+from pinroute.cli.group import COMPLETE, SETTINGS, root
 
 
 @click.command(
@@ -17,6 +17,8 @@ from pinroute.cli.group import SETTINGS, root
       source <(pinroute completion bash)
       pinroute completion zsh > "${fpath[1]}/_pinroute"
       pinroute completion fish > ~/.config/fish/completions/pinroute.fish
+
+    kubectl's own completion asks us for `kubectl pinroute`: nothing is to be done for that.
     """,
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
@@ -25,5 +27,5 @@ def command(shell: str) -> int:
     found = get_completion_class(shell)
     if found is None:
         raise click.UsageError(f"click knows no completion for {shell}")
-    click.echo(found(root, {}, "pinroute", "_PINROUTE_COMPLETE").source(), nl=False)
+    click.echo(found(root, {}, "pinroute", COMPLETE).source(), nl=False)
     return Exit.OK

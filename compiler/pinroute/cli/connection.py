@@ -144,6 +144,13 @@ def connected(chosen: Chosen) -> "Client":
     return client
 
 
+def namespace_of(chosen: Chosen) -> str:
+    """Return the namespace that -n names, else that of the context."""
+    from pinroute.cluster.access import Access, namespace
+
+    return chosen.namespace or namespace(Access(chosen.kubeconfig, chosen.context))
+
+
 _DAY = 24 * 3600.0
 
 

@@ -1,5 +1,7 @@
 """The group of all commands, read by click."""
 
+import os
+import sys
 from importlib import import_module
 
 import click
@@ -9,6 +11,7 @@ from pinroute.cli import COMMANDS
 from pinroute.cli.exits import Exit, epilog
 from pinroute.diagnostics.nearest import did_you_mean
 
+COMPLETE = "_PINROUTE_COMPLETE"
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -62,10 +65,21 @@ def root() -> None:
     """Hold the commands."""
 
 
+def program(called: str) -> str:
+    """Return how the user calls us: a plugin is a word behind kubectl."""
+    is_plugin = os.path.basename(called).startswith("kubectl-")
+    return "kubectl pinroute" if is_plugin else "pinroute"
+
+
 def run(words: list[str]) -> int:
     """Let click read the words and run a command; return its exit code."""
     try:
-        code = root.main(args=words, prog_name="pinroute", standalone_mode=False)
+        code = root.main(
+            args=words,
+            prog_name=program(sys.argv[0]),
+            complete_var=COMPLETE,
+            standalone_mode=False,
+        )
     except click.ClickException as error:
         error.show()
         return Exit.USAGE

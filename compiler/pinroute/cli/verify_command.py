@@ -1,10 +1,14 @@
 """pinroute verify: does a VirtualService, or a gateway, do what the spec promises?"""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from pinroute.cli.compiled import chosen, compiled_or_exit
+from pinroute.cli.connection import connection_options
 from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import read_sources
@@ -17,6 +21,7 @@ from pinroute.cli.surveying import (
     against_gateway,
 )
 from pinroute.cli.terminal import out
+from pinroute.cli.verify_live import against_cluster
 from pinroute.cli.verify_report import proof_json, proof_text
 from pinroute.compilation import Compiled
 from pinroute.istio.read import is_virtual_service
@@ -42,12 +47,16 @@ SCHEMES = ("http://", "https://")
     edges, and for odd headers. A live gateway is compared by the version header that its
     rules set; nothing else in a reply tells them apart.
 
+    The VirtualService in a `cluster` is fetched and proved, and then again as each gateway has
+    it: joined with the others of its hosts, in Istio's order. Who takes a request is named.
+
     The requests to a URL reach real backends, and may do something there: each is a GET, or
     has the method that its route matches, without a body, on the path that its route matches.
 
     \b
       pinroute verify -f experiment.yaml --against deploy/checkout/active/virtualservice.yaml
       kubectl get virtualservice checkout -n shop -o yaml | pinroute verify -f experiment.yaml --against -
+      pinroute verify -f experiment.yaml --against cluster --context production
       pinroute verify -f experiment.yaml --against envoy
       pinroute verify -f experiment.yaml --against https://shop.example.com
       pinroute verify -f experiment.yaml --against https://shop.example.com -H @token-header.txt \\
@@ -60,8 +69,8 @@ SCHEMES = ("http://", "https://")
 @click.option(
     "--against",
     required=True,
-    metavar="FILE|envoy|URL",
-    help="The VirtualService, or - for stdin; envoy; http[s]://HOST[:PORT].",
+    metavar="FILE|cluster|envoy|URL",
+    help="The VirtualService, or - for stdin; cluster; envoy; http[s]://HOST[:PORT].",
 )
 @click.option("--stage", metavar="STAGE", help="Compare this stage instead of spec.stage.")
 @click.option("--experiment", metavar="NAME", help="Which experiment, if the files hold several.")
@@ -113,6 +122,7 @@ SCHEMES = ("http://", "https://")
 @click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
+@connection_options
 def command(
     filenames: tuple[str, ...],
     against: str,
@@ -128,6 +138,7 @@ def command(
     cacert: str | None,
     insecure: bool,
     output: str,
+    **connection: Any,
 ) -> int:
     """Prove that a VirtualService does what a spec promises, or ask a gateway."""
     url = against.lower().startswith(SCHEMES)
@@ -136,6 +147,8 @@ def command(
     options = GatewayOptions(host, resolve, rate, timeout, headers, cacert, insecure, most, joined)
     if not url:
         _only_for_urls(options, envoy=against == "envoy")
+    if against != "cluster":
+        _only_for_clusters(connection)
     if any(number is not None and math.isnan(number) for number in (rate, timeout)):
         raise Misuse("--rate and --timeout take numbers")
     if cacert and insecure:
@@ -143,6 +156,8 @@ def command(
     compiled = _experiment(filenames, stage, experiment)
     if url:
         return against_gateway(compiled, against, options, output)
+    if against == "cluster":
+        return against_cluster(compiled, connection, output)
     if against == "envoy":
         return against_envoy(compiled, options, output)
     try:
@@ -173,6 +188,15 @@ def _only_for_urls(options: GatewayOptions, *, envoy: bool) -> None:
     if name is not None:
         against = "envoy" if envoy else "a file"
         raise Misuse(f"{name} is about requests to a URL, and this is --against {against}")
+
+
+def _only_for_clusters(connection: Mapping[str, Any]) -> None:
+    """Stop at kubectl's options where no cluster is asked."""
+    source = click.get_current_context().get_parameter_source
+    for name in connection:
+        if source(name) is ParameterSource.COMMANDLINE:
+            option = f"--{name.replace('_', '-')}"
+            raise Misuse(f"{option} is about a cluster: write --against cluster")
 
 
 def _experiment(filenames: tuple[str, ...], stage: str | None, name: str | None) -> Compiled:

@@ -1,5 +1,6 @@
 """What `verify` prints: a proof, or what a survey of a gateway showed."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pinroute.cli.report import dumped
@@ -30,11 +31,21 @@ class Surveyed(NamedTuple):
     interrupted: bool = False
 
 
-def proof_text(proof: Proof) -> str:
+class Joined(NamedTuple):
+    """What a gateway has for a host: the VirtualServices that claim it, in their order."""
+
+    gateway: str
+    host: str
+    order: tuple[str, ...]
+    proof: Proof
+
+
+def proof_text(proof: Proof, what: str = "the VirtualService does") -> str:
     """Return a proof for people."""
     compared = f"{proof.blocks:,} kinds of requests stand for {proof.hashes:,} user hashes"
     if not proof.differences:
-        return f"the VirtualService does what the spec promises ({compared})\n"
+        return f"{what} what the spec promises ({compared})\n"
+    several = any(item.by for item in proof.differences)
     rows = [
         [
             _value(item.value),
@@ -42,17 +53,71 @@ def proof_text(proof: Proof) -> str:
             _shown(item.promised),
             _shown(item.found),
             item.found.destination,
+            *([item.by or "nobody"] if several else []),
         ]
         for item in proof.differences[:SHOWN]
     ]
     heads = ["WITNESS", "GROUP", "PROMISED", "FOUND", "DESTINATION"]
+    heads += ["TAKEN BY"] if several else []
     kinds = len(proof.differences)
     return f"{columns(heads, rows)}{_rest(kinds)}\n{kinds:,} of {compared} differ\n"
 
 
+def live_text(proof: Proof, joined: Sequence[Joined]) -> str:
+    """Return for people what is live: the VirtualService alone, then each host of each gateway.
+
+    What is said of it alone is not repeated where nobody else claims a host.
+    """
+    text = proof_text(proof, "the live VirtualService does")
+    for one in joined:
+        text += f"\n{one.host} at {one.gateway}: {_order(one.order)}\n"
+        if len(one.order) != 1 or len(one.proof.differences) != len(proof.differences):
+            text += proof_text(one.proof, "there users meet")
+    return text
+
+
+def _order(keys: Sequence[str]) -> str:
+    if not keys:
+        return "no VirtualService is seen there"
+    if len(keys) == 1:
+        return f"only {keys[0]} claims it"
+    return f"first {', then '.join(keys)}"
+
+
+def live_json(proof: Proof, joined: Sequence[Joined]) -> str:
+    """Return what is live as the JSON of schemas/cli/verification.schema.json."""
+    places = [
+        {
+            "gateway": one.gateway,
+            "host": one.host,
+            "order": one.order,
+            "blocks": one.proof.blocks,
+            "hashes": one.proof.hashes,
+            "differences": _differences(one.proof),
+        }
+        for one in joined
+    ]
+    return dumped({**_proof(proof, "cluster"), "joined": places})
+
+
 def proof_json(proof: Proof) -> str:
     """Return a proof as the JSON of schemas/cli/verification.schema.json."""
-    items = [
+    return dumped(_proof(proof, "file"))
+
+
+def _proof(proof: Proof, against: str) -> dict[str, Any]:
+    return {
+        "kind": "Verification",
+        "against": against,
+        "compared": ALL,
+        "blocks": proof.blocks,
+        "hashes": proof.hashes,
+        "differences": _differences(proof),
+    }
+
+
+def _differences(proof: Proof) -> list[dict[str, Any]]:
+    return [
         {
             "route": item.route,
             **({"value": item.value} if item.value is not None else {}),
@@ -60,18 +125,10 @@ def proof_json(proof: Proof) -> str:
             "group": item.group,
             "promised": item.promised._asdict(),
             "found": item.found._asdict(),
+            **({"by": item.by} if item.by else {}),
         }
         for item in proof.differences
     ]
-    body = {
-        "kind": "Verification",
-        "against": "file",
-        "compared": ALL,
-        "blocks": proof.blocks,
-        "hashes": proof.hashes,
-        "differences": items,
-    }
-    return dumped(body)
 
 
 def survey_text(surveyed: Surveyed) -> str:

@@ -13,7 +13,7 @@ from pinroute.cluster.failure import Unconfigured
 from pinroute.cluster.kubeconfig import Entry, kubeconfig
 from pinroute.cluster.transport import CONNECTIONS, Server, Transport
 
-__all__ = ["CONNECTIONS", "Access", "connect"]
+__all__ = ["CONNECTIONS", "Access", "connect", "namespace"]
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -32,7 +32,7 @@ class Access(NamedTuple):
 def connect(access: Access) -> Client:
     """Return a client; raises Unconfigured. Nothing is sent yet; a plugin runs at the first request."""
     named = _named(access)
-    if not named and not access.context and not _default().exists() and _in_cluster():
+    if _is_pod(access, named):
         server, who = _service_account()
     else:
         login = kubeconfig(named or [_default()]).login(access.context or None)
@@ -61,6 +61,22 @@ def _server(cluster: Entry) -> Server:
         cluster.text("tls-server-name"),
         cluster.text("proxy-url"),
     )
+
+
+def namespace(access: Access) -> str:
+    """Return the namespace of the context, or of the pod; raises Unconfigured."""
+    named = _named(access)
+    if _is_pod(access, named):
+        try:
+            return (ACCOUNT / "namespace").read_text("utf-8").strip() or "default"
+        except OSError:
+            return "default"
+    return kubeconfig(named or [_default()]).namespace(access.context or None)
+
+
+def _is_pod(access: Access, named: list[Path]) -> bool:
+    """Tell whether the service account of a pod is to be used: nothing else is said."""
+    return not named and not access.context and not _default().exists() and _in_cluster()
 
 
 def _in_cluster() -> bool:

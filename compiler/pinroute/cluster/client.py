@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from pinroute.cluster.credentials import Credentials, Headers
-from pinroute.cluster.failure import ClusterFailure, NotInstalled, Unauthorized, failure
+from pinroute.cluster.failure import ClusterFailure, Expired, NotInstalled, Unauthorized, failure
 from pinroute.cluster.kinds import Body, Identity, Kind, identity_of
 from pinroute.cluster.silence import silence
 from pinroute.cluster.transport import Transport
@@ -33,6 +33,24 @@ class Answer(NamedTuple):
 
     status: int
     body: Any
+
+
+class State(NamedTuple):
+    """Objects, and the version of the whole list: what happens from there on can be watched."""
+
+    items: list[Body]
+    version: str
+
+
+class Change(NamedTuple):
+    """What a watch tells: an object is there as it is now, or gone (`there` false).
+
+    A bookmark has no body: it only says how far the watch has come.
+    """
+
+    version: str
+    body: Body | None
+    there: bool = True
 
 
 class Client:
@@ -78,19 +96,89 @@ class Client:
         self, kind: Kind, namespace: str | None, labels: Mapping[str, str] | None = None
     ) -> Iterator[Body]:
         """Yield the objects of a namespace, or of all, page by page."""
-        where = f"namespace {namespace}" if namespace is not None else "all namespaces"
-        what = f"the {kind.resource} of {where}"
+        selector = ",".join(f"{name}={value}" for name, value in (labels or {}).items())
+        for page in self._pages(kind, namespace, selector):
+            yield from _items(kind, page)
+
+    def state(self, kind: Kind, namespace: str | None, selector: str) -> State:
+        """Return the objects that a selector of labels chooses, and how to follow them."""
+        found: list[Body] = []
+        version = ""
+        for page in self._pages(kind, namespace, selector):
+            found += _items(kind, page)
+            version = str((page.get("metadata") or {}).get("resourceVersion") or "")
+        return State(found, version)
+
+    def _pages(self, kind: Kind, namespace: str | None, selector: str) -> Iterator[Body]:
         query = {"limit": str(PAGE)}
-        if labels:
-            query["labelSelector"] = ",".join(f"{name}={value}" for name, value in labels.items())
+        if selector:
+            query["labelSelector"] = selector
         while True:
-            page = self._object("list", what, self._send("GET", kind.path(namespace), query))
-            for item in page.get("items") or ():
-                yield {"apiVersion": page["apiVersion"], "kind": kind.name, **item}
+            answer = self._send("GET", kind.path(namespace), query)
+            page = self._object("list", _all(kind, namespace), answer)
+            yield page
             more = (page.get("metadata") or {}).get("continue")
             if not more:
                 return
             query["continue"] = more
+
+    def changes(
+        self, kind: Kind, namespace: str | None, selector: str, version: str, seconds: float
+    ) -> Iterator[Change]:
+        """Yield what changes after a version, for so long; raises Expired for one long past."""
+        from urllib3.exceptions import HTTPError
+
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(max(1, round(seconds))),
+        }
+        if selector:
+            query["labelSelector"] = selector
+        what = _all(kind, namespace)
+        patience = None if self._timeout is None else self._timeout + seconds
+        target = f"{kind.path(namespace)}?{urlencode(query)}"
+        headers = self._headers()
+        try:
+            response = self._transport.request("GET", target, headers, None, patience, stream=True)
+            try:
+                if response.status != 200:
+                    body = _decoded(response.read())
+                    raise _watch_failure(what, response.status, body)
+                for line in response:
+                    if line.strip():
+                        yield _change(kind, what, _decoded(line))
+            finally:
+                response.close()
+        except HTTPError as error:
+            raise silence(error, self._transport.server, patience) from None
+
+    def serves(self, kind: Kind) -> bool:
+        """Tell whether the API server knows a kind in just this version."""
+        path = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
+        answer = self._send("GET", path)
+        if answer.status == 404:
+            return False
+        found = self._object("get", f"the resources of {kind.group}/{kind.version}", answer)
+        return any(item.get("name") == kind.plural for item in found.get("resources") or ())
+
+    def release(self) -> str:
+        """Return the release of the API server; everybody who is logged in may ask."""
+        found = self._object("get", "the version of the API server", self._send("GET", "/version"))
+        return str(found.get("gitVersion") or "")
+
+    def may(self, verb: str, group: str, resource: str, namespace: str, name: str = "") -> bool:
+        """Tell whether we have a right in a namespace."""
+        attributes = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes | ({"name": name} if name else {})},
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        found = self._object("review", "our own rights", self._send("POST", path, None, body))
+        return bool((found.get("status") or {}).get("allowed"))
 
     def apply(
         self, body: Body, *, manager: str = MANAGER, force: bool = False, dry_run: bool = False
@@ -228,7 +316,7 @@ class Client:
         """Send a request once; return the answer, and when to come back if it says so."""
         from urllib3.exceptions import HTTPError
 
-        headers = [("Accept", "application/json"), ("User-Agent", MANAGER), *self._credentials()]
+        headers = list(self._headers())
         data = None
         if body is not None:
             headers.append(("Content-Type", content))
@@ -246,6 +334,9 @@ class Client:
             response.headers.get("Retry-After")
         )
 
+    def _headers(self) -> Headers:
+        return (("Accept", "application/json"), ("User-Agent", MANAGER), *self._credentials())
+
     def _credentials(self) -> Headers:
         with self._lock:  # a plugin may run here, once for all threads
             if not self._is_identified:
@@ -254,6 +345,38 @@ class Client:
                     self._transport.identify(certificate, self._who.shown)
                 self._is_identified = True
             return self._who.headers()
+
+
+def _all(kind: Kind, namespace: str | None) -> str:
+    where = f"namespace {namespace}" if namespace is not None else "all namespaces"
+    return f"the {kind.resource} of {where}"
+
+
+def _items(kind: Kind, page: Body) -> list[Body]:
+    """Return the objects of a page; in a list they do not say what they are."""
+    return [
+        {"apiVersion": page["apiVersion"], "kind": kind.name, **item}
+        for item in page.get("items") or ()
+    ]
+
+
+def _change(kind: Kind, what: str, event: Any) -> Change:
+    """Return what a line of a watch says; raises what an ERROR is about."""
+    found = event if isinstance(event, dict) else {}
+    body = found.get("object")
+    if found.get("type") == "ERROR" or not isinstance(body, dict):
+        status = body.get("code") if isinstance(body, dict) else None
+        raise _watch_failure(what, status if isinstance(status, int) else 500, body)
+    version = str((body.get("metadata") or {}).get("resourceVersion") or "")
+    if found.get("type") == "BOOKMARK":
+        return Change(version, None)
+    return Change(version, {"kind": kind.name, **body}, found.get("type") != "DELETED")
+
+
+def _watch_failure(what: str, status: int, body: object) -> ClusterFailure:
+    if status == 410:
+        return Expired(f"the state of {what} that was read is too old to follow")
+    return failure("watch", what, status, body)
 
 
 def _is_final(answer: Answer) -> bool:

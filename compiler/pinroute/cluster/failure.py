@@ -108,6 +108,10 @@ class NoAPI(ClusterFailure):
     """Something answers that is no API server: an ingress, a login page, plain HTTP for TLS."""
 
 
+class Expired(ClusterFailure):
+    """What was read is too long ago to be followed: it has to be read again."""
+
+
 class ServerFailed(ClusterFailure):
     """The API server fails, also after several attempts."""
 

@@ -7,9 +7,10 @@ every request there meets; so does each of the other pods' own.
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from http.client import HTTPException
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pinroute.cluster.failure import ClusterFailure
 from pinroute.cluster.kinds import Body
@@ -19,7 +20,8 @@ from pinroute.istio.resource import as_list, as_mapping
 from pinroute.manifest.objects import digest
 
 _ROUTES = "/config_dump?resource=dynamic_route_configs"
-_REFUSED = "/stats?format=json&filter=%5Ehttp%5C..*%5C.rds%5C..*%5C.update_rejected%24"
+_STATS = "/stats?format=json&filter="
+_REFUSED = f"{_STATS}%5Ehttp%5C..*%5C.rds%5C..*%5C.update_rejected%24"
 
 
 class GatewaySilent(ClusterFailure):
@@ -35,6 +37,20 @@ class Gateway(NamedTuple):
         """Return how many route configurations it has refused since it started."""
         stats = as_list(as_mapping(self._ask(_REFUSED)).get("stats"))
         return sum(int(as_mapping(one).get("value") or 0) for one in stats)
+
+    def counters(self, counter: str) -> Mapping[str, int]:
+        """Return a counter of pinroute's groups, such as `upstream_rq_completed`, by statPrefix.
+
+        Envoy makes some of them with the first request that they count.
+        """
+        wanted = quote(rf"\.route\.pin_.*\.{counter}$")
+        found: dict[str, int] = {}
+        for one in as_list(as_mapping(self._ask(_STATS + wanted)).get("stats")):
+            name, value = as_mapping(one).get("name"), as_mapping(one).get("value")
+            group = str(name).rpartition(".route.")[2].removesuffix(f".{counter}")
+            if isinstance(value, int):
+                found[group] = found.get(group, 0) + value
+        return found
 
     def routes_of(self, namespace: str, name: str) -> list[list[dict[str, Any]]]:
         """Return the routes that it has of a VirtualService: a list for each virtual host.
@@ -58,7 +74,7 @@ class Gateway(NamedTuple):
         try:
             with urllib.request.urlopen(self.admin + path, timeout=10) as answer:  # noqa: S310
                 return json.load(answer)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             raise GatewaySilent(
                 f"the admin interface {self.admin} of a gateway does not answer as Envoy's: {reason}",

@@ -13,6 +13,9 @@ _PLURALS = {
     "InferenceService": "inferenceservices",
     "Service": "services",
     "EndpointSlice": "endpointslices",
+    "EnvoyFilter": "envoyfilters",
+    "RequestAuthentication": "requestauthentications",
+    "Pod": "pods",
 }
 
 
@@ -42,8 +45,14 @@ class Kind(NamedTuple):
 
 GATEWAY = Kind("networking.istio.io", "v1", "Gateway")
 VIRTUAL_SERVICE = Kind("networking.istio.io", "v1", "VirtualService")
+VIRTUAL_SERVICES = tuple(  # in the versions that Istio has served, the newest first
+    VIRTUAL_SERVICE._replace(version=version) for version in ("v1", "v1beta1", "v1alpha3")
+)
 DESTINATION_RULE = Kind("networking.istio.io", "v1", "DestinationRule")
+ENVOY_FILTER = Kind("networking.istio.io", "v1alpha3", "EnvoyFilter")
+REQUEST_AUTHENTICATION = Kind("security.istio.io", "v1", "RequestAuthentication")
 SERVICE = Kind("", "v1", "Service")
+POD = Kind("", "v1", "Pod")
 ENDPOINT_SLICE = Kind("discovery.k8s.io", "v1", "EndpointSlice")
 
 

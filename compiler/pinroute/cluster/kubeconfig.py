@@ -121,6 +121,11 @@ class Kubeconfig(NamedTuple):
             )
         return Login(cluster, user)
 
+    def namespace(self, context: str | None) -> str:
+        """Return the namespace of a context, the current one if none is named."""
+        found = self._entry("context", self.current if context is None else context)
+        return (found.text("namespace") if found is not None else "") or "default"
+
     def _entry(self, kind: str, name: str) -> Entry | None:
         return self.entries.get((kind, name))
 

@@ -83,8 +83,10 @@ class Transport:
         headers: Sequence[tuple[str, str]],
         body: bytes | None,
         timeout: float | None,
+        *,
+        stream: bool = False,
     ) -> "BaseHTTPResponse":
-        """Send a request once; raises what urllib3 raises."""
+        """Send a request once; raises what urllib3 raises. With `stream` the body is read later."""
         from urllib3 import HTTPHeaderDict
 
         return self._pool.request(
@@ -94,6 +96,7 @@ class Transport:
             headers=HTTPHeaderDict(headers),
             retries=False,
             timeout=timeout,
+            preload_content=not stream,
         )
 
 

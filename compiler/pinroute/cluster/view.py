@@ -25,6 +25,7 @@ class View:
         self._lists: dict[Kind, list[Body] | None] = {}
         self._endpoints: dict[tuple[str, str], bool] = {}
         self._unseen: dict[str, None] = {}
+        self._served: dict[Kind, bool] = {}
 
     def unseen(self) -> list[str]:
         """Return what could not be looked at, in sentences."""
@@ -65,6 +66,10 @@ class View:
             return found
         return [body for name in dict.fromkeys(namespaces) for body in self._within(kind, name)]
 
+    def within(self, kind: Kind, namespace: str) -> list[Body]:
+        """Return the objects of a kind in a namespace; raises Unseen."""
+        return self._allowed(lambda: list(self._client.list(kind, namespace)))
+
     def has_endpoint(self, namespace: str, name: str) -> bool:
         """Tell whether a Service has an endpoint that takes requests; raises Unseen."""
         if (namespace, name) not in self._endpoints:
@@ -78,6 +83,12 @@ class View:
                 for endpoint in piece.get("endpoints") or ()
             )
         return self._endpoints[namespace, name]
+
+    def is_served(self, kind: Kind) -> bool:
+        """Tell whether the API server knows a kind, in just this version."""
+        if kind not in self._served:
+            self._served[kind] = self._client.serves(kind)
+        return self._served[kind]
 
     def service(self, namespace: str, name: str) -> Body | None:
         """Return a Service; raises Unseen."""

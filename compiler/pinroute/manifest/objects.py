@@ -4,15 +4,17 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pinroute.istio.emit import http_rules
+from pinroute.istio.emit import http_rules, match_key
 from pinroute.istio.routelist import RouteList
 from pinroute.platforms.address import address
 from pinroute.spec.digest import digest_of
-from pinroute.spec.model import Experiment
+from pinroute.spec.model import Experiment, UserHash
+from pinroute.spec.resolve import ALPHABETS
 
 JsonObject = dict[str, Any]
 
 PREFIX = "pinroute.dev"
+USER_HASH = f"{PREFIX}/user-hash"
 KEPT_WHEN_PRUNED = {
     "argocd.argoproj.io/sync-options": "Prune=false",
     "kustomize.toolkit.fluxcd.io/prune": "disabled",
@@ -36,6 +38,13 @@ def labels(experiment: Experiment) -> JsonObject:
     }
 
 
+def user_hash_text(user_hash: UserHash) -> str:
+    """Return how user hashes look, without which rules do not tell shares: `10 binary userhash`."""
+    known = (name for name, own in ALPHABETS.items() if own == user_hash.alphabet)
+    alphabet = next(known, user_hash.alphabet)
+    return f"{user_hash.digits} {alphabet} {match_key(user_hash.source)}"
+
+
 def annotations(
     experiment: Experiment, stage: str, rules: Sequence[JsonObject], spec: str
 ) -> JsonObject:
@@ -44,6 +53,7 @@ def annotations(
         return {}
     return {
         f"{PREFIX}/stage": stage,
+        USER_HASH: user_hash_text(experiment.user_hash),
         f"{PREFIX}/table-digest": digest(rules),
         f"{PREFIX}/spec-digest": spec,
         f"{PREFIX}/epoch": str(experiment.generation),

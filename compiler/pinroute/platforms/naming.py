@@ -36,6 +36,15 @@ def service_name(service: InferenceService, platform: Platform) -> str:
     return f"{service.name}-{component}" + ("-default" if suffixed else "")
 
 
+def inference_service_of(service: str) -> str | None:
+    """Return which InferenceService a Service answers for, in any range; None for other names."""
+    name = service.removesuffix("-default")
+    for component in ("-predictor", "-transformer"):
+        if name.endswith(component) and name != component:
+            return name.removesuffix(component)
+    return None
+
+
 def api_version(platform: Platform) -> str:
     """Return the API version of InferenceService."""
     return (
