@@ -13,12 +13,12 @@ from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
 from pinroute.diagnostics.catalogue import is_together
 from pinroute.istio.admission import check_admission
 from pinroute.manifest.bundle import Rendered, comments, files, header, render
-from pinroute.manifest.objects import digest
 from pinroute.manifest.owner import Owner, OwnerFile, read_owner, with_owner
 from pinroute.manifest.sizes import check_sizes
 from pinroute.platforms.backends import check_backends
 from pinroute.platforms.companions import companions
 from pinroute.policy.standing import Policy, judge, stopped
+from pinroute.spec.digest import digest
 from pinroute.spec.load import load as load_file
 from pinroute.spec.meaning import Spec, check_meaning, not_built, stage_names
 from pinroute.spec.model import Body, VersionName

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 from pinroute.manifest.dump import dump, dump_all
 from pinroute.manifest.iter8 import iter8_experiment
 from pinroute.manifest.objects import (
-    changed_inference_service,
     destination_rules,
     root_snippet,
     virtual_service,
+    written_inference_service,
 )
 from pinroute.spec.model import Experiment
+from pinroute.spec.promotion import kind_of, promotion_of
+from pinroute.stages.promotion import doing
 from pinroute.stages.stage import Stage
 
 JsonObject = dict[str, Any]
@@ -38,8 +40,7 @@ class Rendered(NamedTuple):
 def render(experiment: Experiment, stage: Stage, spec_digest: str) -> Rendered:
     """Turn a stage into objects: backends before the routes that name them."""
     objects: list[JsonObject] = []
-    if stage.inference_service is not None:
-        objects.append(changed_inference_service(experiment, stage.inference_service))
+    objects += [written_inference_service(experiment, item) for item in stage.inference_services]
     objects += destination_rules(experiment)
     objects.append(virtual_service(experiment, stage.name, stage.routes, spec_digest))
     return Rendered(stage.name, tuple(objects))
@@ -71,9 +72,11 @@ def _everybody(experiment: Experiment, stage: str) -> str:
     who = "the groups meet their versions"
     if stage in ("observe", "done"):
         who = f"everybody meets {experiment.baseline}"
-    elif stage.startswith("promote-v"):
-        number = int(stage.removeprefix("promote-v"))
-        who = f"everybody meets {experiment.versions[number - 1].name}"
+    promotion = promotion_of(stage)
+    if promotion is not None:
+        version = experiment.versions[promotion.version - 1]
+        kind = kind_of(experiment, promotion)
+        who = doing(experiment, version, kind) if kind else f"everybody meets {version.name}"
     return who
 
 
@@ -111,5 +114,10 @@ def files(
 
 def _file_name(item: JsonObject, objects: Sequence[JsonObject]) -> str:
     kind = str(item["kind"]).lower()
-    alike = [other for other in objects if other["kind"] == item["kind"]]
-    return f"{kind}.yaml" if len(alike) == 1 else f"{kind}-{item['metadata']['name']}.yaml"
+    name, namespace = item["metadata"]["name"], item["metadata"]["namespace"]
+    alike = [other["metadata"] for other in objects if other["kind"] == item["kind"]]
+    if len(alike) == 1:
+        return f"{kind}.yaml"
+    if any(other["name"] == name and other["namespace"] != namespace for other in alike):
+        return f"{kind}-{namespace}-{name}.yaml"
+    return f"{kind}-{name}.yaml"

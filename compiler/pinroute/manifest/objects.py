@@ -1,13 +1,12 @@
 """The objects of a stage: VirtualService, changed InferenceService, DestinationRules."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pinroute.istio.emit import http_rules
 from pinroute.istio.routelist import RouteList
 from pinroute.platforms.address import address
-from pinroute.spec.digest import digest_of
+from pinroute.spec.digest import digest
 from pinroute.spec.model import Experiment
 
 JsonObject = dict[str, Any]
@@ -17,12 +16,6 @@ KEPT_WHEN_PRUNED = {
     "argocd.argoproj.io/sync-options": "Prune=false",
     "kustomize.toolkit.fluxcd.io/prune": "disabled",
 }
-
-
-def digest(data: object) -> str:
-    """Return a short digest of plain data, the same for every order of keys."""
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return digest_of(text)[:16]
 
 
 def labels(experiment: Experiment) -> JsonObject:
@@ -130,17 +123,25 @@ def destination_rules(experiment: Experiment) -> list[JsonObject]:
     ]
 
 
-def changed_inference_service(experiment: Experiment, body: Mapping[str, Any]) -> JsonObject:
-    """Return the InferenceService that a promotion by copy writes, with our labels.
+def written_inference_service(experiment: Experiment, body: Mapping[str, Any]) -> JsonObject:
+    """Return an InferenceService that a promotion writes, with our marks.
 
-    The next stage does not name it any more; a controller that prunes must not take that
-    for a wish to delete the model that now serves everybody.
+    The next stage may not name it any more; a controller that prunes must not take that
+    for a wish to delete a model that serves users. The one in the baseline's place carries our
+    labels; a candidate that only changes its size stays its owner's.
     """
-    found = dict(body)
-    metadata = body["metadata"]
+    found, metadata = dict(body), body["metadata"]
+    place = experiment.version(experiment.baseline).inference_service
+    copied = place is not None and (place.namespace, place.name) == (
+        metadata["namespace"],
+        metadata["name"],
+    )
     keep = KEPT_WHEN_PRUNED if experiment.output.labels else {}
     found["metadata"] = _metadata(
-        metadata["name"], metadata["namespace"], labels(experiment), keep
+        metadata["name"],
+        metadata["namespace"],
+        {**metadata.get("labels", {}), **(labels(experiment) if copied else {})},
+        {**metadata.get("annotations", {}), **keep},
     )
     return found
 

@@ -12,6 +12,7 @@ from pinroute.diagnostics.nearest import did_you_mean
 from pinroute.spec.model import Experiment
 from pinroute.spec.nodes import Document, Mapping, Scalar
 from pinroute.spec.prefixes import check_prefixes
+from pinroute.spec.promotion import Promotion, phases
 from pinroute.spec.resolve import ALPHABETS, ITER8_FIELDS
 from pinroute.spec.scalars import plain_number
 
@@ -124,9 +125,15 @@ def stage_names(experiment: Experiment) -> dict[str, str]:
     rungs = sorted({rung for group in experiment.groups for rung in group.ramp})
     ramps = [f"ramp-{plain_number(rung)}" for rung in rungs]
     names = {stage: stage for stage in ("observe", *ramps, "experiment")}
-    for number, version in enumerate(experiment.versions, 1):
-        names[f"promote-v{number}"] = f"promote-v{number}"
-        names.setdefault(f"promote-{version.name}", f"promote-v{number}")
+    promotions = [
+        [Promotion(number, phase).name for phase in (*range(1, len(phases(experiment, version)) + 1), 0)]
+        for number, version in enumerate(experiment.versions, 1)
+    ]
+    names |= {stage: stage for stages in promotions for stage in stages}
+    for stages, version in zip(promotions, experiment.versions, strict=True):
+        for stage in stages:
+            tail = stage.removeprefix(stages[-1])
+            names.setdefault(f"promote-{version.name}{tail}", stage)
     names["done"] = "done"
     return names
 
