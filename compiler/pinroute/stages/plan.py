@@ -12,7 +12,7 @@ from pinroute.istio.emit import http_rules
 from pinroute.istio.routelist import RouteList
 from pinroute.platforms.inference_service import inference_service, model_of
 from pinroute.spec.digest import digest
-from pinroute.spec.model import Body, Experiment, Version
+from pinroute.spec.model import Body, Experiment, Version, VersionName
 from pinroute.spec.promotion import (
     RESTORE,
     RETURN,
@@ -27,8 +27,10 @@ from pinroute.stages.gates import Gate, Ready, Restored, RoutedEverywhere, Scale
 from pinroute.stages.promotion import Manifests, candidate, doing, updated
 from pinroute.stages.stage import Stage, build_stage
 from pinroute.stages.state import State, place_name, served, state_of
+from pinroute.table.difference import ABSENT
 from pinroute.table.impact import Move, runs_of
 from pinroute.table.impact import moves as moves_between
+from pinroute.table.measure import Share
 
 
 class Phase(NamedTuple):
@@ -70,7 +72,13 @@ class Plan(NamedTuple):
 
 
 class CannotPlan(Exception):
-    """The spec does not say enough to bring users where they should be; the message says what."""
+    """The spec does not say what to put back into the baseline's place."""
+
+    def __init__(self, place: str, serves: str, baseline: VersionName):
+        super().__init__(f"{place} serves {serves}, and nobody says what {baseline} is")
+        self.place = place
+        self.serves = serves
+        self.baseline = baseline
 
 
 def start_of(experiment: Experiment, stage: str, manifests: Manifests) -> State:
@@ -143,6 +151,18 @@ def _phase(
     return Phase(number, name, kind, does, written, routes, before, after, gates)
 
 
+def step_plan(experiment: Experiment, manifests: Manifests, before: str, after: str) -> Plan:
+    """Return the one step from a live stage to a stage of a promotion, all of its writes at once."""
+    old, new = (start_of(experiment, name, manifests) for name in (before, after))
+    stage = build_stage(experiment, after, manifests)
+    promotion = promotion_of(after)
+    winner = promotion.version - 1 if promotion is not None else None
+    name = experiment.baseline if winner is None else experiment.versions[winner].name
+    bodies = stage.inference_services
+    phase = Phase(1, after, "", f"the step to {after}", bodies, stage.routes, old, new, ())
+    return Plan(experiment, name, True, old, (phase,))
+
+
 def abort_plan(experiment: Experiment, manifests: Manifests, start: State, reason: str) -> Plan:
     """Return how everybody gets back to the baseline from a state, at once.
 
@@ -156,10 +176,7 @@ def abort_plan(experiment: Experiment, manifests: Manifests, start: State, reaso
     if start.serves.get(place, baseline.name) != baseline.name:
         model = model_of(baseline, manifests)
         if model is None:
-            raise CannotPlan(
-                f"{place} serves {start.serves[place]}, and the spec does not say what "
-                f"{baseline.name} is: give it a predictor or a manifest"
-            )
+            raise CannotPlan(place, start.serves[place], baseline.name)
         body = inference_service(experiment, baseline, manifests, model)
         now = start._replace(serves={**start.serves, place: baseline.name})
         does = f"the baseline's place gets {baseline.name} back"
@@ -196,16 +213,21 @@ def table_digest(routes: RouteList) -> str:
 
 
 def moves(before: State, after: State) -> dict[str, list[Move]]:
-    """Return who moves between two states, by entry of `route.http`: versions, not places."""
-    return {
-        route: moves_between(
-            table.universe,
-            runs_of(table, before.met),
-            runs_of(after.tables[route], after.met),
-        )
-        for route, table in before.tables.items()
-        if route in after.tables
-    }
+    """Return who moves between two states, by entry of `route.http`: versions, not places.
+
+    Requests without a user hash move with share 0, and `<absent>` for a witness.
+    """
+    found: dict[str, list[Move]] = {}
+    for route, table in before.tables.items():
+        if route not in after.tables:
+            continue
+        other = after.tables[route]
+        old, new = runs_of(table, before.met), runs_of(other, after.met)
+        found[route] = moves_between(table.universe, old, new)
+        had, gets = before.met(table.leaf(None)), after.met(other.leaf(None))
+        if had != gets:
+            found[route].append(Move(had, gets, Share(Fraction(0)), ABSENT, ()))
+    return found
 
 
 def moved_back(plan: Plan) -> dict[tuple[str, str], Fraction]:
