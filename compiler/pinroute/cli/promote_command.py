@@ -76,9 +76,7 @@ def command(
     winner = spec.experiment.versions[promotion.version - 1]
     start = start_of(spec.experiment, compiled.live, manifests)
     live = promotion_of(compiled.live)
-    same = live is not None and live.version == promotion.version
-    done = live.phase if same and live is not None else 0
-    over = same and not done
+    done = live.phase if live is not None and live.version == promotion.version else 0
     try:
         plan = promotion_plan(spec.experiment, manifests, winner, start, done)
     except CannotPlan as error:
@@ -86,8 +84,8 @@ def command(
     refused = refusals(spec, plan)
     if refused:
         return _refuse(refused)
-    if over:
-        plan = plan._replace(phases=())
+    if live == promotion:
+        plan = plan._replace(phases=())  # it is over
     out(FORMATS[output](Promoted(plan, compiled.live, done)))
     return Exit.OK
 

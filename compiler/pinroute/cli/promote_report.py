@@ -11,8 +11,6 @@ from pinroute.stages.state import State, place_name
 from pinroute.table.difference import ABSENT
 from pinroute.table.impact import Move
 
-STRATEGIES = ("swap", "copy")
-
 
 class Promoted(NamedTuple):
     """A plan that may be shown: from which live stage on, and how many phases are behind it."""
@@ -23,9 +21,11 @@ class Promoted(NamedTuple):
 
     @property
     def strategy(self) -> str:
-        """How the winner takes over."""
+        """How the winner takes over; `none` if it is the baseline."""
         experiment = self.plan.experiment
-        return STRATEGIES[copies(experiment, experiment.version(self.plan.winner))]
+        if not self.plan.forward:
+            return "none"
+        return "copy" if copies(experiment, experiment.version(self.plan.winner)) else "swap"
 
 
 def as_text(promoted: Promoted) -> str:
@@ -89,14 +89,13 @@ def _moves(phase: Phase) -> list[str]:
     for route, moved in moves(phase.before, phase.after).items():
         for move in moved:
             where = f" of route {route}" if route else ""
-            found.append(
-                f"{_who(move)}{where} from {move.before} to {move.after}, for example {move.witness}"
-            )
+            one = "" if move.witness == ABSENT else f", for example {move.witness}"
+            found.append(f"{_who(move)}{where} from {move.before} to {move.after}{one}")
     return found or ["nobody"]
 
 
 def _who(move: Move) -> str:
-    if move.witness == ABSENT and not move.share:
+    if move.witness == ABSENT:
         return "requests without a hash"
     return f"{float(move.share):.4%} of the users"
 
@@ -124,7 +123,9 @@ def _sum(plan: Plan) -> str:
 def _moved(plan: Plan) -> Fraction:
     """Return the largest share of users that moves in any one route."""
     found = moves(plan.start, plan.end).values()
-    return max((sum((move.share for move in moved), Fraction(0)) for moved in found), default=Fraction(0))
+    return max(
+        (sum((move.share for move in moved), Fraction(0)) for moved in found), default=Fraction(0)
+    )
 
 
 def as_json(promoted: Promoted) -> str:

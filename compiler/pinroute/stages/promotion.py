@@ -44,7 +44,10 @@ def inference_services(
 
     The candidate's is there where the spec says that it is smaller than the baseline's.
     """
-    found = [candidate(experiment, winner, kind, manifests), updated(experiment, winner, manifests)]
+    found = [
+        candidate(experiment, winner, kind, manifests),
+        updated(experiment, winner, manifests),
+    ]
     if kind not in _UPDATED:
         found.pop()
     return tuple(body for body in found if body is not None)
@@ -62,9 +65,7 @@ def candidate(
     large = scaled_like(own, like, uncapped=platform.mode == "Knative")
     if large == own:
         return None
-    return inference_service(
-        experiment, winner, manifests, large if kind in _LARGE else own
-    )
+    return inference_service(experiment, winner, manifests, large if kind in _LARGE else own)
 
 
 def updated(experiment: Experiment, winner: Version, manifests: Manifests) -> Body | None:

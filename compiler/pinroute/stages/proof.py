@@ -74,8 +74,7 @@ def _of_phase(
     plan: Plan, phase: Phase, leaves: tuple[Leaf, Leaf], who: tuple[str, str], *, won: bool
 ) -> Iterator[Refutation]:
     """Yield what is wrong for one user in one phase, who has `won` if he has met the winner."""
-    old, new = leaves
-    now = phase.before.met(old)
+    now = phase.before.met(leaves[0])
     for leaf in dict.fromkeys(leaves):
         versions = list(dict.fromkeys((phase.before.met(leaf), phase.after.met(leaf))))
         if len(versions) > 1:
