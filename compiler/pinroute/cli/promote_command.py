@@ -86,7 +86,7 @@ def command(
         return _refuse(refused)
     if live == promotion:
         plan = plan._replace(phases=())  # it is over
-    out(FORMATS[output](Promoted(plan, compiled.live, done)))
+    out(FORMATS[output](Promoted(plan, compiled.checked.digest, compiled.live, done)))
     return Exit.OK
 
 

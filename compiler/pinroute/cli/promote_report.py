@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from pinroute.cli.report import dumped
+from pinroute.manifest.bundle import render_phase
 from pinroute.spec.promotion import copies
 from pinroute.stages.plan import Phase, Plan, moved_back, moves
 from pinroute.stages.state import State, place_name
@@ -13,9 +14,10 @@ from pinroute.table.impact import Move
 
 
 class Promoted(NamedTuple):
-    """A plan that may be shown: from which live stage on, and how many phases are behind it."""
+    """A plan, the digest of its spec, from which live stage on, and how many phases are done."""
 
     plan: Plan
+    digest: str
     stage: str
     done: int
 
@@ -37,15 +39,18 @@ def as_text(promoted: Promoted) -> str:
     if promoted.done:
         head += f"; phase {promoted.done} is done"
     parts = [f"{head}\n"]
-    parts += [_phase(plan, phase) for phase in plan.phases]
+    parts += [_phase(promoted, phase) for phase in plan.phases]
     return "\n".join([*parts, f"{_sum(plan)}\n"])
 
 
-def _phase(plan: Plan, phase: Phase) -> str:
-    rows = [("writes", _writes(plan, phase) or ["nothing that the spec knows of"])]
-    rows.append(("serves", _serves(plan, phase)))
-    rows.append(("moves", _moves(phase)))
-    rows.append(("until", [str(gate) for gate in phase.gates]))
+def _phase(promoted: Promoted, phase: Phase) -> str:
+    written = [f"{kind} {namespace}/{name}" for kind, namespace, name in _writes(promoted, phase)]
+    rows = (
+        ("writes", written or ["nothing that the spec knows of"]),
+        ("serves", _serves(promoted.plan, phase)),
+        ("moves", _moves(phase)),
+        ("until", [str(gate) for gate in phase.gates]),
+    )
     lines = [f"{phase.name or phase.number}: {phase.does}\n"]
     for word, entries in rows:
         for number, entry in enumerate(entries):
@@ -53,19 +58,12 @@ def _phase(plan: Plan, phase: Phase) -> str:
     return "".join(lines)
 
 
-def _writes(plan: Plan, phase: Phase) -> list[str]:
-    return [f"{kind} {namespace}/{name}" for kind, namespace, name in _objects(plan, phase)]
-
-
-def _objects(plan: Plan, phase: Phase) -> list[tuple[str, str, str]]:
-    found = []
-    for body in phase.inference_services:
-        metadata = body["metadata"]
-        found.append((str(body["kind"]), str(metadata["namespace"]), str(metadata["name"])))
-    if phase.routes is not None:
-        route = plan.experiment.route
-        found.append(("VirtualService", route.namespace, route.name))
-    return found
+def _writes(promoted: Promoted, phase: Phase) -> list[tuple[str, str, str]]:
+    """Return kind, namespace and name of what a phase writes."""
+    objects = render_phase(promoted.plan.experiment, phase, promoted.digest)
+    return [
+        (item["kind"], item["metadata"]["namespace"], item["metadata"]["name"]) for item in objects
+    ]
 
 
 def _serves(plan: Plan, phase: Phase) -> list[str]:
@@ -144,12 +142,12 @@ def as_json(promoted: Promoted) -> str:
             {"from": before, "to": after, "share": float(share)}
             for (before, after), share in moved_back(plan).items()
         ],
-        "phases": [_fields(plan, phase) for phase in plan.phases],
+        "phases": [_fields(promoted, phase) for phase in plan.phases],
     }
     return dumped(body)
 
 
-def _fields(plan: Plan, phase: Phase) -> dict[str, Any]:
+def _fields(promoted: Promoted, phase: Phase) -> dict[str, Any]:
     return {
         "number": phase.number,
         "stage": phase.name,
@@ -157,7 +155,7 @@ def _fields(plan: Plan, phase: Phase) -> dict[str, Any]:
         "does": phase.does,
         "writes": [
             {"kind": kind, "namespace": namespace, "name": name}
-            for kind, namespace, name in _objects(plan, phase)
+            for kind, namespace, name in _writes(promoted, phase)
         ],
         "serves": [
             {
@@ -165,7 +163,7 @@ def _fields(plan: Plan, phase: Phase) -> dict[str, Any]:
                 "before": phase.before.serves.get(place),
                 "after": phase.after.serves.get(place),
             }
-            for place in _places(plan)
+            for place in _places(promoted.plan)
         ],
         "moves": [
             {

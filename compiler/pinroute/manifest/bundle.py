@@ -1,7 +1,7 @@
 """What is written for an experiment: files below one folder, and one stage for stdout."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pinroute.manifest.dump import dump, dump_all
 from pinroute.manifest.iter8 import iter8_experiment
@@ -15,6 +15,9 @@ from pinroute.spec.model import Experiment
 from pinroute.spec.promotion import kind_of, promotion_of
 from pinroute.stages.promotion import doing
 from pinroute.stages.stage import Stage
+
+if TYPE_CHECKING:
+    from pinroute.stages.plan import Phase
 
 JsonObject = dict[str, Any]
 
@@ -44,6 +47,16 @@ def render(experiment: Experiment, stage: Stage, spec_digest: str) -> Rendered:
     objects += destination_rules(experiment)
     objects.append(virtual_service(experiment, stage.name, stage.routes, spec_digest))
     return Rendered(stage.name, tuple(objects))
+
+
+def render_phase(
+    experiment: Experiment, phase: "Phase", spec_digest: str
+) -> tuple[JsonObject, ...]:
+    """Return what one phase of a plan writes, in order; the stage's file holds all that is so far."""
+    objects = [written_inference_service(experiment, item) for item in phase.inference_services]
+    if phase.routes is not None:
+        objects.append(virtual_service(experiment, phase.name, phase.routes, spec_digest))
+    return tuple(objects)
 
 
 def header(experiment: Experiment, stage: str, source: str, spec_digest: str) -> str:
