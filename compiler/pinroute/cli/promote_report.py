@@ -75,7 +75,9 @@ def _serves(plan: Plan, phase: Phase) -> list[str]:
 
 
 def _places(plan: Plan) -> list[str]:
-    return list(dict.fromkeys(place_name(version) for version in plan.experiment.versions))
+    return list(
+        dict.fromkeys(place_name(plan.experiment, version) for version in plan.experiment.versions)
+    )
 
 
 def _version_at(state: State, place: str) -> str:
@@ -105,7 +107,8 @@ def _sum(plan: Plan) -> str:
     back = moved_back(plan)
     if back:
         parts = [
-            f"{float(share):.4%} of the users go back from {before} to {after}"
+            (f"{float(share):.4%} of the users go" if share else "requests without a hash go")
+            + f" back from {before} to {after}"
             for (before, after), share in back.items()
         ]
         return "; ".join(parts) + f": {plan.reason}"

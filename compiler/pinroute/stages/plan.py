@@ -20,6 +20,7 @@ from pinroute.spec.promotion import (
     SCALE,
     UPDATE,
     Promotion,
+    copies,
     phases,
     promotion_of,
 )
@@ -90,7 +91,8 @@ def start_of(experiment: Experiment, stage: str, manifests: Manifests) -> State:
         kinds = phases(experiment, winner)
         past = kinds[: promotion.phase] if promotion.phase else kinds
         if UPDATE in past:
-            serves[_place(experiment, experiment.baseline)] = winner.name
+            baseline = experiment.version(experiment.baseline)
+            serves[place_name(experiment, baseline)] = winner.name
     return _state(experiment, build_stage(experiment, stage, manifests), serves)
 
 
@@ -125,7 +127,7 @@ def _phase(
     before: State,
 ) -> Phase:
     place = experiment.version(experiment.baseline)
-    own, base = place_name(winner), place_name(place)
+    own, base = place_name(experiment, winner), place_name(experiment, place)
     name = Promotion(experiment.versions.index(winner) + 1, number).name
     bodies: tuple[Body | None, ...] = ()
     routes: RouteList | None = None
@@ -166,24 +168,52 @@ def step_plan(experiment: Experiment, manifests: Manifests, before: str, after: 
 def abort_plan(experiment: Experiment, manifests: Manifests, start: State, reason: str) -> Plan:
     """Return how everybody gets back to the baseline from a state, at once.
 
-    Where its place serves another version by now, it gets its own model back first.
-    Raises CannotPlan where the spec does not say which that is.
+    Where its place serves another version by now, it gets its own model back first; and
+    where the Service that answers there would go with that version (a transformer), its
+    users wait at its own place. Raises CannotPlan where the spec does not say what the
+    baseline is.
     """
     baseline = experiment.version(experiment.baseline)
-    place = place_name(baseline)
+    place = place_name(experiment, baseline)
+    serves = start.serves.get(place, baseline.name)
     found: list[Phase] = []
     now = start
-    if start.serves.get(place, baseline.name) != baseline.name:
+    if serves != baseline.name:
         model = model_of(baseline, manifests)
         if model is None:
-            raise CannotPlan(place, start.serves[place], baseline.name)
+            raise CannotPlan(place, serves, baseline.name)
+        away = _way_out(experiment, manifests, now, serves)
+        found += away
+        now = found[-1].after if away else now
         body = inference_service(experiment, baseline, manifests, model)
-        now = start._replace(serves={**start.serves, place: baseline.name})
+        after = now._replace(serves={**now.serves, place: baseline.name})
         does = f"the baseline's place gets {baseline.name} back"
         gates = (Ready(place, baseline.name),)
-        found.append(Phase(1, "", UPDATE, does, (body,), None, start, now, gates))
+        number = len(found) + 1
+        found.append(Phase(number, "", UPDATE, does, (body,), None, now, after, gates))
+        now = after
     found.append(_to_the_baseline(experiment, manifests, now, len(found) + 1))
     return Plan(experiment, baseline.name, False, start, tuple(found), reason)
+
+
+def _way_out(
+    experiment: Experiment, manifests: Manifests, before: State, serves: str
+) -> list[Phase]:
+    """Return the phase that sends everybody to a version's own place, if they cannot stay."""
+    known = [version for version in experiment.versions if version.name == serves]
+    baseline = experiment.version(experiment.baseline)
+    if not known or not copies(experiment, known[0]):
+        return []
+    components = {
+        own.transformer is None
+        for own in (known[0].inference_service, baseline.inference_service)
+        if own is not None
+    }
+    if len(components) == 1:
+        return []
+    number = phases(experiment, known[0]).index(ROUTE) + 1
+    phase = _phase(experiment, manifests, known[0], number, ROUTE, before)
+    return [phase._replace(number=1)]
 
 
 def close_plan(experiment: Experiment, manifests: Manifests, start: State, reason: str) -> Plan:
@@ -234,6 +264,7 @@ def moved_back(plan: Plan) -> dict[tuple[str, str], Fraction]:
     """Return the share of the users that goes back in all, by the version before and after.
 
     Back is to the baseline; of several entries of `route.http` the largest share counts.
+    Where only requests without a user hash go back, the share is 0.
     """
     found: dict[tuple[str, str], Fraction] = {}
     for moved in moves(plan.start, plan.end).values():
@@ -242,10 +273,6 @@ def moved_back(plan: Plan) -> dict[tuple[str, str], Fraction]:
             if move.after == plan.experiment.baseline:
                 found[pair] = max(found.get(pair, Fraction(0)), Fraction(move.share))
     return found
-
-
-def _place(experiment: Experiment, version: str) -> str:
-    return place_name(experiment.version(version))
 
 
 def _state(experiment: Experiment, stage: Stage, serves: Mapping[str, str]) -> State:

@@ -42,16 +42,15 @@ class State(NamedTuple):
         return self.serves.get(spot.place, spot.version)
 
 
-def place_name(version: Version) -> str:
+def place_name(experiment: Experiment, version: Version) -> str:
     """Return what the place of a version is called: by its InferenceService, or its Service."""
-    own, service = version.inference_service, version.service
+    own = version.inference_service
     if own is not None:
         return f"InferenceService {own.namespace}/{own.name}"
-    if service is None:
-        raise ValueError(f"version {version.name!r} has no backend")
-    port = f":{service.port}" if service.port is not None else ""
-    subset = f" subset {service.subset}" if service.subset is not None else ""
-    return f"Service {service.host.lower()}{port}{subset}"
+    where = address(version, experiment.environment, experiment.route.namespace)
+    port = f":{where.port}" if where.port is not None else ""
+    subset = f" subset {where.subset}" if where.subset is not None else ""
+    return f"Service {where.host}{port}{subset}"
 
 
 def served(experiment: Experiment) -> dict[str, str]:
@@ -59,7 +58,7 @@ def served(experiment: Experiment) -> dict[str, str]:
     found: dict[str, str] = {}
     shared: set[str] = set()
     for version in experiment.versions:
-        place = place_name(version)
+        place = place_name(experiment, version)
         if place in found:
             shared.add(place)
         found[place] = version.name
@@ -97,7 +96,7 @@ def _spots(experiment: Experiment, route: HttpRoute | None) -> Callable[[Action]
         if copies(experiment, version):
             where.append(baseline_place(experiment, version))
         for place in where:
-            spot = Spot(place_name(place), version.name)
+            spot = Spot(place_name(experiment, place), version.name)
             written = version_action(experiment, route, version, place)
             said.setdefault(written.outcome, spot)
             found = address(place, experiment.environment, experiment.route.namespace)
