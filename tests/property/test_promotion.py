@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import product
+from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 from hypothesis import assume, given, note, settings
@@ -49,7 +49,7 @@ ROUTES: list[list[Json]] = [
 def backends(draw: st.DrawFn, platform: str, number: int) -> Json:
     if platform == "service":
         return {"service": {"host": f"app-{number}", "port": 80}}
-    own = [{"sklearn": {"uri": f"v{number}"}}, {"model": {"storageUri": f"v{number}"}}]
+    own: list[Json] = [{"sklearn": {"uri": f"v{number}"}}, {"model": {"storageUri": f"v{number}"}}]
     predictor = draw(st.sampled_from(own))
     for field in ("minReplicas", "maxReplicas"):
         if draw(st.booleans()):
@@ -196,7 +196,7 @@ def faults(worlds: list[World], winner: str) -> set[Fault]:
     found: set[Fault] = set()
     for value in VALUES:
         won = False
-        for number, (old, new) in enumerate(zip(worlds, worlds[1:], strict=False), 1):
+        for number, (old, new) in enumerate(pairwise(worlds), 1):
             now = answer(old.service, old.models, value)
             won = won or now == winner
             for service in (old.service, new.service):
@@ -238,7 +238,7 @@ def worlds_of(found: Checked, start: World, phases: tuple[Phase, ...]) -> list[W
     return worlds
 
 
-@settings(max_examples=settings.default.max_examples * 2)
+@settings(max_examples=settings().max_examples * 2)
 @given(specs(), st.data())
 def test_a_forward_plan_moves_nobody_back(body: Json, data: st.DataObject) -> None:
     """From every live stage, also from the middle of this or of another promotion."""
@@ -283,7 +283,7 @@ def refolded(plan: Plan, steps: list[tuple[Phase, ...]]) -> Plan:
     return plan._replace(phases=tuple(phases))
 
 
-@settings(max_examples=settings.default.max_examples * 4)
+@settings(max_examples=settings().max_examples * 4)
 @given(specs(), st.data())
 def test_the_proof_says_what_the_judge_sees(body: Json, data: st.DataObject) -> None:
     """Plans with their phases in any order, left out or joined: refused if, and only if, wrong."""
@@ -337,7 +337,7 @@ def test_an_abort_brings_everybody_to_the_baseline(body: Json, data: st.DataObje
     before = [answer(world.service, world.models, value) for value in VALUES[1:33]]
     after = [answer(worlds[-1].service, worlds[-1].models, value) for value in VALUES]
     assert set(after) == {experiment.baseline}
-    for old, new in zip(worlds, worlds[1:], strict=False):
+    for old, new in pairwise(worlds):
         for service, models in product((old.service, new.service), (old.models, new.models)):
             assert all(mixed(service, models, value) for value in VALUES), "nobody answers"
     shares = moved_back(plan)
