@@ -1,7 +1,7 @@
 """The objects of a stage: VirtualService, changed InferenceService, DestinationRules."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from pinroute.istio.emit import http_rules
 from pinroute.istio.routelist import RouteList
@@ -29,24 +29,15 @@ def labels(experiment: Experiment) -> JsonObject:
     }
 
 
-def annotations(
-    experiment: Experiment, stage: str, rules: Sequence[JsonObject], spec: str
-) -> JsonObject:
-    """Return what a stage tells about itself; `spec` is the digest of the spec."""
-    if not experiment.output.labels:
-        return {}
-    return {
-        f"{PREFIX}/stage": stage,
-        f"{PREFIX}/table-digest": digest(rules),
-        f"{PREFIX}/spec-digest": spec,
-        f"{PREFIX}/epoch": str(experiment.generation),
-    }
+class Rules(NamedTuple):
+    """What a stage's routes become: `spec` of the VirtualService, and the digest of its rules."""
+
+    spec: JsonObject
+    digest: str
 
 
-def virtual_service(
-    experiment: Experiment, stage: str, routes: RouteList, spec_digest: str
-) -> JsonObject:
-    """Return the VirtualService of a stage: the same name in every stage."""
+def rules_of(experiment: Experiment, routes: RouteList) -> Rules:
+    """Return the rules of a VirtualService, for the hosts and gateways of the spec."""
     rules = http_rules(routes)
     spec: JsonObject = {}
     if not experiment.route.delegate:
@@ -54,6 +45,25 @@ def virtual_service(
             spec["gateways"] = list(experiment.route.gateways)
         spec["hosts"] = list(experiment.route.hosts)
     spec["http"] = rules
+    return Rules(spec, digest(rules) if experiment.output.labels else "")
+
+
+def annotations(experiment: Experiment, stage: str, table: str, spec: str) -> JsonObject:
+    """Return what a stage tells about itself, with the digests of its rules and of its spec."""
+    if not experiment.output.labels:
+        return {}
+    return {
+        f"{PREFIX}/stage": stage,
+        f"{PREFIX}/table-digest": table,
+        f"{PREFIX}/spec-digest": spec,
+        f"{PREFIX}/epoch": str(experiment.generation),
+    }
+
+
+def virtual_service(
+    experiment: Experiment, stage: str, rules: Rules, spec_digest: str
+) -> JsonObject:
+    """Return the VirtualService of a stage: the same name in every stage."""
     return {
         "apiVersion": experiment.environment.istio_api_version,
         "kind": "VirtualService",
@@ -61,9 +71,9 @@ def virtual_service(
             experiment.route.name,
             experiment.route.namespace,
             labels(experiment),
-            annotations(experiment, stage, rules, spec_digest),
+            annotations(experiment, stage, rules.digest, spec_digest),
         ),
-        "spec": spec,
+        "spec": rules.spec,
     }
 
 

@@ -6,7 +6,7 @@ promote-vK   everybody meets version K; promote-vK-phase-J is a step on the way 
 done         everybody meets the baseline, and the experiment's groups are gone
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -88,6 +88,23 @@ def build_stage(
     changed = () if winner is None else inference_services(experiment, winner, kind, manifests)
     source = experiment.user_hash.source
     return Stage(stage, RouteList(source, universe, tuple(items)), tables, changed)
+
+
+def build_stages(
+    experiment: Experiment, names: Sequence[str], manifests: Mapping[VersionName, Body]
+) -> tuple[Stage, ...]:
+    """Build several stages; the first phases of promotions share the rules of `experiment`."""
+    found: dict[str, Stage] = {}
+    for name in names:
+        promotion = promotion_of(name)
+        known = found.get("experiment")
+        if known is not None and promotion and kind_of(experiment, promotion) == SCALE:
+            winner = experiment.versions[promotion.version - 1]
+            bodies = inference_services(experiment, winner, SCALE, manifests)
+            found[name] = known._replace(name=name, inference_services=bodies)
+        else:
+            found[name] = build_stage(experiment, name, manifests)
+    return tuple(found.values())
 
 
 def with_prefixes(experiment: Experiment, stage: str) -> Experiment:
