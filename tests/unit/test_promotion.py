@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pinroute.compilation import Checked, Source, load
+from pinroute.compilation import Checked, Source, compile_specs, load
 from pinroute.manifest.bundle import render, render_phase
 from pinroute.spec.meaning import stage_names
 from pinroute.stages.gates import Ready, Restored, RoutedEverywhere, Scaled, Warm
@@ -264,6 +264,15 @@ def test_every_stage_has_one_name() -> None:
     assert "promote-v2-phase-6" not in names
 
 
+def test_a_large_stage_is_told_of_once() -> None:
+    blocks = ", ".join(f'"{number:012b}"' for number in range(0, 600, 2))
+    text = SPEC.replace("digits: 4", "digits: 12").replace('["00"]', f"[{blocks}]")
+    text = text.replace('["01"]', '["1"]')
+    result = compile_specs([Source("exp.yaml", text.encode())], all_stages=True)
+    large = [found.message for found in result.diagnostics if found.code == "PIN236"]
+    assert len(large) == 2, large
+
+
 # --- Live rules ----------------------------------------------------------------------------------
 
 
@@ -331,8 +340,10 @@ def test_a_place_that_nobody_knows_is_its_own_version() -> None:
             "as no stage does",
         ),
         (lambda http: http.__delitem__(2), "without a catch-all"),
+        (lambda http: http.insert(0, http.pop()), "in another order"),
+        (lambda http: http.pop(), "in another order"),
     ],
-    ids=["strange", "none", "half", "regex", "alphabet", "open"],
+    ids=["strange", "none", "half", "regex", "alphabet", "open", "moved", "removed"],
 )
 def test_live_rules_that_no_stage_writes(change: Any, problem: str) -> None:
     found = checked()

@@ -24,7 +24,8 @@ def live_state(
 
     `stage` is any stage of the spec: it tells the conditions of the entries. `serves` is
     what each place (`state.place_name`) really serves. Raises UnknownRules where somebody
-    has written rules with other conditions among ours, or where users would be unrouted.
+    has written rules with other conditions among ours, has changed their order, or where
+    users would be unrouted.
     In the file of another owner only our rules are looked at.
     """
     key, namespace = match_key(stage.routes.source), namespace_of(service)
@@ -34,6 +35,7 @@ def live_state(
         known = read_item(0, 0, dict(item.condition), (), "", namespace)
         owners.setdefault(_text(known.residual), item.route)
     found: dict[str, dict[str, list[Item]]] = {route: {} for route in stage.tables}
+    order: list[str] = []
     for rule in read_rules(service, key):
         if not rule.name.startswith(own):
             continue
@@ -45,6 +47,8 @@ def live_state(
             text = _text(match.residual)
             if text not in owners:
                 raise UnknownRules(f"rule {rule.label} has conditions that the spec does not know")
+            if order[-1:] != [owners[text]]:
+                order.append(owners[text])
             if owners[text] in found:
                 values = _values(match, stage.routes, rule.label)
                 one = Item(match.residual, values, act, owners[text], rule.name, "")
@@ -57,6 +61,8 @@ def live_state(
         if any(_said(other) != _said(first) for other in others):
             raise UnknownRules(f"the conditions of route {route!r} lead to different versions")
         rules[route] = first
+    if order != stage.routes.routes():
+        raise UnknownRules("its rules stand in another order than those of the spec")
     try:
         return state_of(experiment, rules, serves)
     except ValueError as error:

@@ -158,11 +158,12 @@ def step_plan(experiment: Experiment, manifests: Manifests, before: str, after: 
     old, new = (start_of(experiment, name, manifests) for name in (before, after))
     stage = build_stage(experiment, after, manifests)
     promotion = promotion_of(after)
-    winner = promotion.version - 1 if promotion is not None else None
-    name = experiment.baseline if winner is None else experiment.versions[winner].name
+    winner = experiment.baseline
+    if promotion is not None:
+        winner = experiment.versions[promotion.version - 1].name
     bodies = stage.inference_services
     phase = Phase(1, after, "", f"the step to {after}", bodies, stage.routes, old, new, ())
-    return Plan(experiment, name, True, old, (phase,))
+    return Plan(experiment, winner, True, old, (phase,))
 
 
 def abort_plan(experiment: Experiment, manifests: Manifests, start: State, reason: str) -> Plan:
