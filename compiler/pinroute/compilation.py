@@ -17,6 +17,7 @@ from pinroute.manifest.owner import Owner, OwnerFile, read_owner, with_owner
 from pinroute.manifest.sizes import check_sizes
 from pinroute.platforms.backends import check_backends
 from pinroute.platforms.companions import companions
+from pinroute.platforms.inference_service import with_transformers
 from pinroute.policy.standing import Policy, judge, stopped
 from pinroute.spec.digest import digest
 from pinroute.spec.load import load as load_file
@@ -166,6 +167,7 @@ def _load(
             if not errors(wrong):
                 manifests, missing = companions(spec, source.read, loaded.others)
                 wrong += missing
+                spec = Spec(document, with_transformers(spec.experiment, manifests))
             found += wrong
             if not errors(wrong):
                 good.append(Checked(spec, source, _digest(data), manifests, owner))

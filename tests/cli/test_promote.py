@@ -118,6 +118,14 @@ def test_what_makes_no_sense(folder: Path, words: tuple[str, ...], problem: str)
     assert problem in done.stderr
 
 
+def test_raw_routes_look_at_nobody(folder: Path) -> None:
+    raw = "http: [{name: all, raw: {route: [{destination: {host: x}}]}}]\n  userHash:"
+    (folder / "spec.yaml").write_text(SPEC.replace("userHash:", f"  {raw}"), "utf-8")
+    done = pinroute(folder, "promote", "v2", "-f", "spec.yaml", DRY)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "all routes of pricing-model are raw" in done.stderr
+
+
 def test_one_of_several_experiments(folder: Path) -> None:
     (folder / "other.yaml").write_text(
         SPEC.replace("name: pricing-model", "name: other").replace("pricing.example", "other.ex"),

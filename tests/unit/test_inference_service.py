@@ -58,7 +58,8 @@ NEW = {"model": {"modelFormat": {"name": "pytorch"}, "storageUri": "gs://b"}}
         ),
         # Nothing that somebody wrote makes a traceback.
         ({"predictor": None}, {"predictor": NEW}, {"predictor": NEW}),
-        ({"predictor": [1]}, {"predictor": None}, {"predictor": {}}),
+        ({"predictor": [1]}, {"predictor": NEW, "transformer": None}, {"predictor": NEW}),
+        ({"predictor": OLD}, {"predictor": [1]}, {"predictor": [1]}),
     ],
 )
 def test_a_model_in_the_place_of_another_one(place: Json, model: Json, after: Json) -> None:

@@ -102,6 +102,16 @@ def test_a_promotion_by_copy_writes_the_winner_into_the_baselines_place() -> Non
     ]
 
 
+def test_the_transformer_of_a_manifest_takes_the_requests() -> None:
+    def with_transformer(name: str) -> bytes:
+        return read(name).replace(b"spec: {", b"spec: {transformer: {t: 1}, ")
+
+    result = compile_specs([Source("exp.yaml", MODELS.encode(), with_transformer)])
+    rules = result.experiments[0].rendered[0].virtual_service["spec"]["http"]
+    hosts = [rule["route"][0]["headers"]["request"]["set"]["Host"] for rule in rules]
+    assert hosts == [f"model-transformer.{name}.svc.cluster.local" for name in ("candidate", "ml")]
+
+
 def test_a_model_that_serves_everybody_is_not_pruned() -> None:
     notes = objects(compiled(MODELS))["promote-v2"][0]["metadata"]["annotations"]
     assert notes["argocd.argoproj.io/sync-options"] == "Prune=false"

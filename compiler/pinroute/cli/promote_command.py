@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from pinroute.cli.compiled import chosen, compiled_or_exit
+from pinroute.cli.compiled import chosen, compiled_or_exit, looking_at_users
 from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import read_source, read_sources
@@ -70,7 +70,7 @@ def command(
     found = chosen(compiled_or_exit(sources, unread, environment=overlay), experiment)
     if len(found) != 1:
         raise Misuse("the files hold several experiments: choose one with --experiment")
-    compiled = found[0]
+    (compiled,) = looking_at_users(found)
     promotion = _promotion(compiled, version)
     spec, manifests = compiled.checked.spec, compiled.checked.manifests
     winner = spec.experiment.versions[promotion.version - 1]

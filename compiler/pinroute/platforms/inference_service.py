@@ -51,6 +51,21 @@ def model_of(version: Version, manifests: Mapping[VersionName, Body]) -> Body | 
     return {name: dict(body) for name, body in components.items() if body is not None}
 
 
+def with_transformers(experiment: Experiment, manifests: Mapping[VersionName, Body]) -> Experiment:
+    """Return the experiment with the transformers of its manifests: they take the requests."""
+
+    def version(one: Version) -> Version:
+        own, given = one.inference_service, manifests.get(one.name)
+        transformer = given["spec"].get("transformer") if given is not None else None
+        if own is None or not isinstance(transformer, Mapping):
+            return one
+        return one._replace(inference_service=own._replace(transformer=transformer))
+
+    if not manifests:
+        return experiment
+    return experiment._replace(versions=tuple(map(version, experiment.versions)))
+
+
 def with_model(place: Body, model: Body) -> Body:
     """Return `spec` of an InferenceService with the model of another one.
 
@@ -58,10 +73,11 @@ def with_model(place: Body, model: Body) -> Body:
     model says nothing about. A transformer goes with its model.
     """
     kept = {name: body for name, body in place.items() if name not in COMPONENTS}
-    return {**kept, **model} | {
-        name: _component(_fields(place.get(name)), _fields(model[name]))
+    new = {name: body for name, body in model.items() if body is not None}
+    return {**kept, **new} | {
+        name: _component(_fields(place.get(name)), new[name])
         for name in COMPONENTS
-        if name in model
+        if isinstance(new.get(name), Mapping)
     }
 
 
