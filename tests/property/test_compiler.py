@@ -407,12 +407,12 @@ def promised(case: Case, stage: str, entry: Json, value: str | None) -> Json:
     place = version
     if copied:  # name and namespace are the baseline's, what answers there is the winner's
         place = next(item for item in case.versions if item["name"] == spec["baseline"])
-        own = {
+        there: Json = {
             key: item for key, item in place["inferenceService"].items() if key != "transformer"
         }
         if "transformer" in version["inferenceService"]:
-            own["transformer"] = version["inferenceService"]["transformer"]
-        place = {**place, "inferenceService": own}
+            there["transformer"] = version["inferenceService"]["transformer"]
+        place = {**place, "inferenceService": there}
     destination, host = place_of(case, place)
     given_: Json = version.get("headers", {})
     request = {name: dict_or_list(ops) for name, ops in given_.get("request", {}).items()}
