@@ -12,13 +12,14 @@ from typing import Any, NamedTuple, cast
 from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
 from pinroute.diagnostics.catalogue import is_together
 from pinroute.istio.admission import check_admission
-from pinroute.manifest.bundle import Rendered, comments, files, header, render
-from pinroute.manifest.objects import digest
+from pinroute.manifest.bundle import Rendered, comments, files, header, render_all
 from pinroute.manifest.owner import Owner, OwnerFile, read_owner, with_owner
 from pinroute.manifest.sizes import check_sizes
 from pinroute.platforms.backends import check_backends
 from pinroute.platforms.companions import companions
+from pinroute.platforms.inference_service import with_transformers
 from pinroute.policy.standing import Policy, judge, stopped
+from pinroute.spec.digest import digest
 from pinroute.spec.load import load as load_file
 from pinroute.spec.meaning import Spec, check_meaning, not_built, stage_names
 from pinroute.spec.model import Body, VersionName
@@ -26,7 +27,7 @@ from pinroute.spec.nodes import Document
 from pinroute.spec.resolve import resolve
 from pinroute.spec.scalars import value
 from pinroute.spec.shape import errors
-from pinroute.stages.stage import Stage, build_stage, stage_order
+from pinroute.stages.stage import Stage, build_stages, stage_order
 
 Read = Callable[[str], bytes]
 CheckOthers = Callable[[Sequence[Document], Sequence[Spec]], list[Diagnostic]]
@@ -166,6 +167,7 @@ def _load(
             if not errors(wrong):
                 manifests, missing = companions(spec, source.read, loaded.others)
                 wrong += missing
+                spec = Spec(document, with_transformers(spec.experiment, manifests))
             found += wrong
             if not errors(wrong):
                 good.append(Checked(spec, source, _digest(data), manifests, owner))
@@ -207,8 +209,8 @@ def compile_specs(
                 raise UnknownStage(stage or experiment.stage, tuple(known), experiment.name)
             whole = all_stages and checked.owner is None
             wanted = stage_order(experiment) if whole else [live]
-            stages = tuple(build_stage(experiment, name, checked.manifests) for name in wanted)
-            rendered = tuple(render(experiment, item, checked.digest) for item in stages)
+            stages = build_stages(experiment, wanted, checked.manifests)
+            rendered = render_all(experiment, stages, checked.digest)
             compiled.append(Compiled(checked, live, stages, rendered))
     owner_files: tuple[OwnerFile, ...] = ()
     if any(one.checked.owner is not None for one in compiled):

@@ -71,6 +71,12 @@ CLI: dict[str, list[str]] = {
     "lookup-paths": ["lookup", "1010101010", "-f", "samples/paths.yaml"],
     "compile-json": ["compile", "samples/plain-services.yaml", "-o", "json"],
     "compile-unknown-stage": ["compile", "samples/hex.yaml", "--stage", "promote-v4"],
+    "promote-text": ["promote", "v2", "-f", "samples/promotion.yaml", "--dry-run=client"],
+    "promote-json": [
+        *("promote", "tabular", "-f", "samples/promotion.yaml", "--dry-run=client", "-o", "json")
+    ],
+    "promote-baseline": ["promote", "v1", "-f", "samples/tutorial.yaml", "--dry-run=client"],
+    "promote-unknown": ["promote", "v3", "-f", "samples/promotion.yaml", "--dry-run=client"],
     "stage-list": ["stage", "list", "-f", "samples/several-experiments.yaml"],
     "explain": ["explain"],
     "explain-code": ["explain", "PIN201"],

@@ -323,13 +323,25 @@ def satisfies(item: Json, request: Request, extra: Json) -> bool:
     return True
 
 
+def winner_of(case: Case, stage: str) -> tuple[str, int] | None:
+    """Whom everybody meets in a stage of a promotion, and in which phase (9 after the last)."""
+    found = re.fullmatch(r"promote-v(\d)(?:-phase-(\d))?", stage)
+    if found is None:
+        return None
+    winner: str = case.versions[int(found[1]) - 1]["name"]
+    phase = int(found[2] or 9)
+    if phase == 1 and winner != case.spec["baseline"]:
+        return None  # as in the experiment: only the candidate grows
+    return winner, phase
+
+
 def version_for(case: Case, stage: str, value: str | None) -> str:
     """The version that a spec promises to a user."""
     spec = case.spec
     baseline: str = spec["baseline"]
-    if stage.startswith("promote-v"):
-        name: str = case.versions[int(stage[len("promote-v") :]) - 1]["name"]
-        return name
+    winner = winner_of(case, stage)
+    if winner is not None:
+        return winner[0]
     if stage in ("observe", "done"):
         return baseline
     fallback = spec.get("fallback", {})
@@ -385,13 +397,22 @@ def promised(case: Case, stage: str, entry: Json, value: str | None) -> Json:
     """What a request that takes part gets: the fields of a rule, without name and match."""
     spec = case.spec
     version = next(v for v in case.versions if v["name"] == version_for(case, stage, value))
+    winner = winner_of(case, stage)
     copied = (
-        stage.startswith("promote-v")
+        winner is not None
+        and winner[1] > 3
         and "promotion" not in spec
         and all("inferenceService" in item for item in case.versions)
     )
-    baseline = next(item for item in case.versions if item["name"] == spec["baseline"])
-    place = baseline if copied else version
+    place = version
+    if copied:  # name and namespace are the baseline's, what answers there is the winner's
+        place = next(item for item in case.versions if item["name"] == spec["baseline"])
+        there: Json = {
+            key: item for key, item in place["inferenceService"].items() if key != "transformer"
+        }
+        if "transformer" in version["inferenceService"]:
+            there["transformer"] = version["inferenceService"]["transformer"]
+        place = {**place, "inferenceService": there}
     destination, host = place_of(case, place)
     given_: Json = version.get("headers", {})
     request = {name: dict_or_list(ops) for name, ops in given_.get("request", {}).items()}
@@ -457,7 +478,7 @@ def values_of(case: Case, stage: str) -> Iterator[tuple[str | None, bool]]:
     """
     hashes, malformed = case.hashes(), case.malformed()
     loose = case.spec["output"]["rules"] == "minimal" and not case.strict
-    if stage not in ("observe", "experiment"):
+    if stage == "done" or winner_of(case, stage) is not None:
         hashes, malformed, loose = hashes[:3] + hashes[-1:], malformed[:3], False
     yield None, True
     yield from ((value, True) for value in hashes)

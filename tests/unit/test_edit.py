@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinroute.edit import CannotEdit, with_fields, with_stage
+from pinroute.edit import CannotEdit, with_fields, with_stage, with_values
 from pinroute.spec.parse import parse
+from pinroute.spec.scalars import value
 
 if TYPE_CHECKING:
     from pinroute.diagnostics import Path
@@ -146,3 +147,49 @@ def test_a_shared_object_gets_no_field() -> None:
     (document,), _ = parse("f", "spec:\n- &a {name: a, b: 1}\n- *a\n")
     with pytest.raises(CannotEdit):
         with_fields(document, {("spec", 0, "slot"): 1})
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        # There or not, in one line or in several; the others stay.
+        (
+            "spec:\n  a: old   # why\n  b: {c: 'x', d: 1}\n",
+            "spec:\n  e: 'gs://u'\n  a: new   # why\n  b: {f: [1, on-call], c: 'y', d: null}\n",
+        ),
+        (
+            "spec: {a: old, b: {c: 'x', d: 1}}\n",
+            "spec: {e: 'gs://u', a: new, b: {f: [1, on-call], c: 'y', d: null}}\n",
+        ),
+        (
+            '{"spec": {"a": "old", "b": {"c": "x", "d": 1}}}\n',
+            '{"spec": {"e": "gs://u", "a": "new", "b": {"f": [1, "on-call"], "c": "y", "d": null}}}\n',
+        ),
+    ],
+)
+def test_values_of_every_kind(before: str, after: str, ending: str) -> None:
+    (document,), _ = parse("f", before.replace("\n", ending))
+    values: dict[Path, Value] = {
+        ("spec", "a"): "new",
+        ("spec", "b", "c"): "y",
+        ("spec", "b", "d"): None,
+        ("spec", "b", "f"): [1, "on-call"],
+        ("spec", "e"): "gs://u",
+    }
+    assert with_values(document, values) == after.replace("\n", ending)
+
+
+@pytest.mark.parametrize("text", ["1e5", "on", "it's", 'a "b"', "a\\b", "#", "{", "é", "", "null"])
+@pytest.mark.parametrize("before", ["a: x\n", "a: 'x'\n", 'a: "x"\n', "{b: 1, a: x}\n"])
+def test_no_text_is_misread(before: str, text: str) -> None:
+    (document,), _ = parse("f", before)
+    (after,), found = parse("f", with_values(document, {("a",): text}))
+    assert found == []
+    assert value(after.node(("a",)) or after.root) == text
+
+
+def test_a_text_of_several_lines_is_not_written() -> None:
+    (document,), _ = parse("f", "a: x\n")
+    with pytest.raises(CannotEdit):
+        with_values(document, {("a",): "x\ny"})

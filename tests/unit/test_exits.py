@@ -180,6 +180,7 @@ def test_write_check_and_prune(folder: Path) -> None:
         "active/virtualservice.yaml",
         *(f"stages/{name}.yaml" for name in ("observe", "experiment", "done")),
         *(f"stages/promote-v{number}.yaml" for number in (1, 2)),
+        *(f"stages/promote-v{name}.yaml" for name in ("1-phase-1", "2-phase-1", "2-phase-2")),
     }
     assert run(folder, "compile", "spec.yaml", "-d", "out", "--check").returncode == 0
     (out / "active" / "mine.yaml").write_text("kind: Mine\n")

@@ -20,7 +20,7 @@ spec:
   versions:
   - {name: old, inferenceService: {name: model, manifest: old.yaml}}
   - {name: new, inferenceService: {name: model, namespace: candidate, manifest: new.yaml}}
-  - {name: third, inferenceService: {name: third, predictor: {c: 3}, transformer: {t: 3}}}
+  - {name: third, inferenceService: {name: third, predictor: {xgboost: {c: 3}}, transformer: {t: 3}}}
   baseline: old
   groups: [{name: g, version: new, prefixes: ["1"]}]
 """
@@ -32,7 +32,7 @@ metadata: {name: model, namespace: NAMESPACE}
 apiVersion: serving.kserve.io/v1beta1
 kind: InferenceService
 metadata: {name: model, namespace: NAMESPACE, labels: {a: b}}
-spec: {predictor: {uri: NAMESPACE}}
+spec: {predictor: {sklearn: {uri: NAMESPACE}}}
 """
 SERVICES = """\
 apiVersion: pinroute.dev/v1alpha1
@@ -66,32 +66,50 @@ def objects(experiment: Compiled) -> dict[str, list[Json]]:
 
 
 def test_the_stages_in_order() -> None:
-    names = ["observe", "experiment", "promote-v1", "promote-v2", "promote-v3", "done"]
-    assert list(objects(compiled(MODELS))) == names
+    copies = [
+        [*(f"promote-v{number}-phase-{phase}" for phase in range(1, 6)), f"promote-v{number}"]
+        for number in (2, 3)
+    ]
+    names = ["observe", "experiment", "promote-v1-phase-1", "promote-v1", *copies[0], *copies[1]]
+    assert list(objects(compiled(MODELS))) == [*names, "done"]
 
 
 def test_a_promotion_by_copy_writes_the_winner_into_the_baselines_place() -> None:
     found = objects(compiled(MODELS))
     kinds = {name: [item["kind"] for item in items] for name, items in found.items()}
     alone, both = ["VirtualService"], ["InferenceService", "VirtualService"]
-    assert kinds == {
-        "observe": alone,
-        "experiment": alone,
-        "promote-v1": alone,
-        "promote-v2": both,
-        "promote-v3": both,
-        "done": alone,
+    updated = {
+        f"promote-v{number}{tail}"
+        for number in (2, 3)
+        for tail in ("-phase-3", "-phase-4", "-phase-5", "")
     }
+    assert kinds == {name: both if name in updated else alone for name in found}
     second, third = found["promote-v2"][0], found["promote-v3"][0]
     assert second["metadata"]["name"] == third["metadata"]["name"] == "model"
     assert second["metadata"]["namespace"] == third["metadata"]["namespace"] == "ml"
-    assert second["spec"] == {"predictor": {"uri": "candidate"}}
-    assert third["spec"] == {"predictor": {"c": 3}, "transformer": {"t": 3}}
+    assert second["spec"] == {"predictor": {"sklearn": {"uri": "candidate"}}}
+    assert third["spec"] == {"predictor": {"xgboost": {"c": 3}}, "transformer": {"t": 3}}
     hosts = [
         found[stage][-1]["spec"]["http"][0]["route"][0]["headers"]["request"]["set"]["Host"]
         for stage in ("promote-v1", "promote-v2", "promote-v3", "done")
     ]
-    assert hosts == ["model-predictor.ml.svc.cluster.local"] * 4
+    # The third has a transformer, which takes its requests.
+    assert hosts == [
+        "model-predictor.ml.svc.cluster.local",
+        "model-predictor.ml.svc.cluster.local",
+        "model-transformer.ml.svc.cluster.local",
+        "model-predictor.ml.svc.cluster.local",
+    ]
+
+
+def test_the_transformer_of_a_manifest_takes_the_requests() -> None:
+    def with_transformer(name: str) -> bytes:
+        return read(name).replace(b"spec: {", b"spec: {transformer: {t: 1}, ")
+
+    result = compile_specs([Source("exp.yaml", MODELS.encode(), with_transformer)])
+    rules = result.experiments[0].rendered[0].virtual_service["spec"]["http"]
+    hosts = [rule["route"][0]["headers"]["request"]["set"]["Host"] for rule in rules]
+    assert hosts == [f"model-transformer.{name}.svc.cluster.local" for name in ("candidate", "ml")]
 
 
 def test_a_model_that_serves_everybody_is_not_pruned() -> None:

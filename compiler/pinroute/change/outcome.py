@@ -8,8 +8,10 @@ from pinroute.change.model import UNROUTED
 from pinroute.change.serving import Serving
 from pinroute.istio.read import read_rules
 from pinroute.istio.resource import Fields, full_host
+from pinroute.spec.promotion import UPDATE, kind_of, promotion_of
 from pinroute.stages.actions import version_action
 from pinroute.stages.parts import Part
+from pinroute.stages.promotion import baseline_place
 
 
 class Destination(NamedTuple):
@@ -158,6 +160,13 @@ def _versions(one: Serving) -> Iterator[tuple[Destination, str]]:
         for found, act in actions.items():
             if found in names:
                 yield destination(act.fields["route"][0], act.fields, one), names[found]
+    promotion = promotion_of(stage.name)
+    if promotion is not None and kind_of(experiment, promotion) == UPDATE:
+        # Nobody is sent to the baseline's place, and it serves the winner.
+        winner = experiment.versions[promotion.version - 1]
+        place = baseline_place(experiment, winner)
+        fields = version_action(experiment, None, winner, place).fields
+        yield destination(fields["route"][0], fields, one), winner.name
     for version in experiment.versions:
         fields = version_action(experiment, None, version, version).fields
         yield destination(fields["route"][0], fields, one), version.name

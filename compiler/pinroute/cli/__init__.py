@@ -17,6 +17,7 @@ COMMANDS = {
     "impact": "Tell which users a change moves, before it is merged.",
     "simulate": "Count users by version, as expected and in a file of hashes.",
     "stage": "Show or set the live stage of a spec.",
+    "promote": "Show the phases in which a version takes over, and prove them.",
     "stick": "Turn the weighted split of a VirtualService into a sticky one.",
     "fmt": "Format specs; comments are kept.",
     "verify": "Prove that a VirtualService does what a spec promises, or ask a gateway.",

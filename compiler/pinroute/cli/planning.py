@@ -16,7 +16,7 @@ from pinroute.cluster.kinds import kind_of
 from pinroute.cluster.view import View
 from pinroute.compilation import Compiled
 from pinroute.diagnostics import Diagnostic
-from pinroute.manifest.objects import digest
+from pinroute.spec.digest import digest
 
 NOTHING_WRITTEN = "nothing was written\n"
 _MANY = 4  # from here on one list costs less than an object each

@@ -14,9 +14,11 @@ from pinroute.cli.report import exit_code, loud, text
 from pinroute.cli.table import columns
 from pinroute.cli.terminal import colours, err
 from pinroute.compilation import Checked, Compiled, load
+from pinroute.diagnostics import Diagnostic
 from pinroute.diagnostics.nearest import did_you_mean
 from pinroute.edit import CannotEdit, with_stage
 from pinroute.spec.meaning import stage_names
+from pinroute.spec.promotion import promotion_of
 from pinroute.stages.parts import parts_of
 from pinroute.stages.stage import build_stage, stage_order
 
@@ -54,20 +56,34 @@ def _experiments(filenames: tuple[str, ...], name: str | None) -> list[Checked]:
 
 
 def _goes_back(checked: Checked, before: str, after: str) -> bool:
-    """Tell whether a step down the ramp brings users back to the baseline.
+    """Tell whether a step down the ramp, or out of a promotion, brings users to the baseline.
 
     Ending an experiment is a decision, not a step of its ramp.
     """
     spec = checked.spec.experiment
     ramp = [stage for stage in stage_order(spec) if stage.startswith("ramp-")]
     rising = ["observe", *ramp, "experiment"]
-    if not ramp or before not in rising or after not in rising:
+    promotion = promotion_of(before)
+    promoting = promotion is not None and promotion.phase > 0
+    if after not in rising or not (promoting or (ramp and before in rising)):
         return False
     old, new = (
         Compiled(checked, stage, (build_stage(spec, stage, checked.manifests),), ())
         for stage in (before, after)
     )
     return any(change.back for change in impact_of([old], [new]).changes)
+
+
+def _refusals(checked: Checked, before: str, after: str) -> list[Diagnostic]:
+    """Return why a step of a promotion is not taken: who would not go forward."""
+    spec = checked.spec.experiment
+    promotion = promotion_of(after)
+    if promotion is None or spec.versions[promotion.version - 1].name == spec.baseline:
+        return []
+    from pinroute.stages.plan import step_plan
+    from pinroute.stages.refusal import refusals
+
+    return refusals(checked.spec, step_plan(spec, checked.manifests, before, after))
 
 
 @command.command("list", context_settings=SETTINGS, short_help="List the stages.")
@@ -93,7 +109,7 @@ def list_stages(filenames: tuple[str, ...], experiment: str | None) -> int:
 @click.option("-f", "--filename", "filenames", multiple=True, required=True, metavar="FILE")
 @click.option("--experiment", metavar="NAME", help="Which experiment, if the file holds several.")
 @click.option(
-    "--back", is_flag=True, help="Allow a lower rung of the ramp: users go back to the baseline."
+    "--back", is_flag=True, help="Allow a step after which users go back to what they had before."
 )
 def set_stage(stage: str, filenames: tuple[str, ...], experiment: str | None, back: bool) -> int:
     """Set spec.stage in the file; nothing else in it changes."""
@@ -105,11 +121,18 @@ def set_stage(stage: str, filenames: tuple[str, ...], experiment: str | None, ba
     names = stage_names(spec)
     if stage not in names:
         raise click.UsageError(f"{spec.name} has no stage {stage!r}: {did_you_mean(stage, names)}")
-    if not back and _goes_back(checked, names[spec.stage], names[stage]):
+    live = names[spec.stage]
+    if not back and _goes_back(checked, live, names[stage]):
+        kind = "a promotion" if promotion_of(live) else "a ramp"
         raise Misuse(
-            f"from {names[spec.stage]} to {names[stage]} users go back to the baseline; "
-            "a ramp goes forward: --back if that is meant"
+            f"from {live} to {names[stage]} users go back to the baseline; "
+            f"{kind} goes forward: --back if that is meant"
         )
+    refused = [] if back else _refusals(checked, live, names[stage])
+    if refused:
+        err(text(refused, colours(sys.stderr)))
+        err(f"{spec.name} stage unchanged ({live}): --back if that is meant\n")
+        return Exit.NO
     if checked.source.name == STDIN:
         raise click.UsageError("a stage can be set in a file only")
     try:
@@ -125,7 +148,6 @@ def set_stage(stage: str, filenames: tuple[str, ...], experiment: str | None, ba
             write([Drift(path, before, after)])
         except OSError as error:
             raise Unwritable(error, str(path)) from None
-    live = names[spec.stage]
     state = "unchanged" if live == names[stage] else f"set to {names[stage]} (was {live})"
     click.echo(f"{spec.name} stage {state}", err=True)
     return Exit.OK

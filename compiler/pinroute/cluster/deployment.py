@@ -21,7 +21,7 @@ from pinroute.cluster.view import View
 from pinroute.compilation import Compiled
 from pinroute.diagnostics import Diagnostic, Path, diagnose
 from pinroute.istio.resource import as_list, as_mapping
-from pinroute.manifest.objects import digest
+from pinroute.spec.digest import digest
 from pinroute.spec.load import load
 from pinroute.spec.nodes import Document
 

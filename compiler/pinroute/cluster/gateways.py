@@ -17,7 +17,7 @@ from pinroute.cluster.kinds import Body
 from pinroute.istio.envoy import Untranslatable, route_configuration
 from pinroute.istio.envoy_form import camel, plain
 from pinroute.istio.resource import as_list, as_mapping
-from pinroute.manifest.objects import digest
+from pinroute.spec.digest import digest
 
 _ROUTES = "/config_dump?resource=dynamic_route_configs"
 _STATS = "/stats?format=json&filter="

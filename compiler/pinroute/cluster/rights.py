@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pinroute.compilation import Compiled
 from pinroute.istio.resource import MESH, gateway_key
 from pinroute.platforms.naming import api_version
-from pinroute.stages.stage import by_copy
+from pinroute.spec.promotion import copies
 
 ISTIO = "networking.istio.io"
 SECURITY = "security.istio.io"
@@ -157,9 +157,10 @@ def _objects(right: Right, compiled: Compiled) -> Iterator[tuple[str, str]]:
                 yield where, name
     elif right.resource == "inferenceservices":
         writes = "patch" in right.verbs
+        by_copy = any(copies(experiment, version) for version in experiment.versions)
         for version in experiment.versions:
             own = version.inference_service
-            copied = not writes or (version.name == experiment.baseline and by_copy(experiment))
+            copied = not writes or (version.name == experiment.baseline and by_copy)
             if own is not None and copied:
                 yield own.namespace, own.name
     else:

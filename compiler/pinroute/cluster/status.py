@@ -13,7 +13,8 @@ from pinroute.cluster.owner import Owner, experiment_of, managers, owners
 from pinroute.cluster.view import View
 from pinroute.compilation import Compiled
 from pinroute.istio.resource import CLUSTER_DOMAIN, as_list, as_mapping, virtual_service
-from pinroute.manifest.objects import PREFIX, digest
+from pinroute.manifest.objects import PREFIX
+from pinroute.spec.digest import digest
 
 NONE, EDITED, OTHER, UNKNOWN = "none", "edited", "other", "unknown"
 

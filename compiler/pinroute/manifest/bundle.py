@@ -1,18 +1,25 @@
 """What is written for an experiment: files below one folder, and one stage for stdout."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pinroute.manifest.dump import dump, dump_all
+from pinroute.manifest.dump import dump
 from pinroute.manifest.iter8 import iter8_experiment
 from pinroute.manifest.objects import (
-    changed_inference_service,
+    Rules,
     destination_rules,
     root_snippet,
+    rules_of,
     virtual_service,
+    written_inference_service,
 )
 from pinroute.spec.model import Experiment
+from pinroute.spec.promotion import kind_of, promotion_of
+from pinroute.stages.promotion import doing
 from pinroute.stages.stage import Stage
+
+if TYPE_CHECKING:
+    from pinroute.stages.plan import Phase
 
 JsonObject = dict[str, Any]
 
@@ -35,14 +42,42 @@ class Rendered(NamedTuple):
         return self.objects[-1]
 
 
-def render(experiment: Experiment, stage: Stage, spec_digest: str) -> Rendered:
+def render_all(
+    experiment: Experiment, stages: Sequence[Stage], spec_digest: str
+) -> tuple[Rendered, ...]:
+    """Turn stages into objects; those with the same routes share what is made of them."""
+    rules: dict[int, Rules] = {}
+    for stage in stages:
+        if id(stage.routes) not in rules:
+            rules[id(stage.routes)] = rules_of(experiment, stage.routes)
+    return tuple(
+        render(experiment, stage, spec_digest, rules[id(stage.routes)]) for stage in stages
+    )
+
+
+def render(
+    experiment: Experiment, stage: Stage, spec_digest: str, rules: Rules | None = None
+) -> Rendered:
     """Turn a stage into objects: backends before the routes that name them."""
-    objects: list[JsonObject] = []
-    if stage.inference_service is not None:
-        objects.append(changed_inference_service(experiment, stage.inference_service))
+    objects = [written_inference_service(experiment, item) for item in stage.inference_services]
     objects += destination_rules(experiment)
-    objects.append(virtual_service(experiment, stage.name, stage.routes, spec_digest))
+    rules = rules or rules_of(experiment, stage.routes)
+    objects.append(virtual_service(experiment, stage.name, rules, spec_digest))
     return Rendered(stage.name, tuple(objects))
+
+
+def render_phase(
+    experiment: Experiment, phase: "Phase", spec_digest: str
+) -> tuple[JsonObject, ...]:
+    """Return what one phase of a plan writes, in order; the stage's file holds all that is so far."""
+    objects = [written_inference_service(experiment, item) for item in phase.inference_services]
+    if phase.routes is not None:
+        objects.append(
+            virtual_service(
+                experiment, phase.name, rules_of(experiment, phase.routes), spec_digest
+            )
+        )
+    return tuple(objects)
 
 
 def header(experiment: Experiment, stage: str, source: str, spec_digest: str) -> str:
@@ -71,9 +106,11 @@ def _everybody(experiment: Experiment, stage: str) -> str:
     who = "the groups meet their versions"
     if stage in ("observe", "done"):
         who = f"everybody meets {experiment.baseline}"
-    elif stage.startswith("promote-v"):
-        number = int(stage.removeprefix("promote-v"))
-        who = f"everybody meets {experiment.versions[number - 1].name}"
+    promotion = promotion_of(stage)
+    if promotion is not None:
+        version = experiment.versions[promotion.version - 1]
+        kind = kind_of(experiment, promotion)
+        who = doing(experiment, version, kind) if kind else f"everybody meets {version.name}"
     return who
 
 
@@ -86,15 +123,25 @@ def files(
     VirtualService of another owner is in neither: its place is the owner's file.
     """
     written: dict[str, str] = {}
+    specs: dict[int, str] = {}  # the text of each `spec`, which may stand in several files
+
+    def text(item: JsonObject) -> str:
+        spec = item["spec"]
+        if id(spec) not in specs:
+            specs[id(spec)] = dump({"spec": spec})
+        return (
+            dump({name: part for name, part in item.items() if name != "spec"}) + specs[id(spec)]
+        )
+
     for stage in stages:
         top = header(experiment, stage.name, source, spec_digest)
         objects = stage.objects[:-1] if experiment.route.splice else stage.objects
         if not experiment.route.splice:
-            written[f"stages/{stage.name}.yaml"] = dump_all(objects, top)
+            written[f"stages/{stage.name}.yaml"] = top + "---\n".join(map(text, objects))
         if stage.name == live:
             names = [_file_name(item, objects) for item in objects]
             for name, item in zip(names, objects, strict=True):
-                written[f"active/{name}"] = top + dump(item)
+                written[f"active/{name}"] = top + text(item)
             kustomization = {
                 "apiVersion": "kustomize.config.k8s.io/v1beta1",
                 "kind": "Kustomization",
@@ -111,5 +158,10 @@ def files(
 
 def _file_name(item: JsonObject, objects: Sequence[JsonObject]) -> str:
     kind = str(item["kind"]).lower()
-    alike = [other for other in objects if other["kind"] == item["kind"]]
-    return f"{kind}.yaml" if len(alike) == 1 else f"{kind}-{item['metadata']['name']}.yaml"
+    name, namespace = item["metadata"]["name"], item["metadata"]["namespace"]
+    alike = [other["metadata"] for other in objects if other["kind"] == item["kind"]]
+    if len(alike) == 1:
+        return f"{kind}.yaml"
+    if any(other["name"] == name and other["namespace"] != namespace for other in alike):
+        return f"{kind}-{namespace}-{name}.yaml"
+    return f"{kind}-{name}.yaml"

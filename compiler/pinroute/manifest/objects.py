@@ -1,13 +1,12 @@
 """The objects of a stage: VirtualService, changed InferenceService, DestinationRules."""
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from pinroute.istio.emit import http_rules, match_key
 from pinroute.istio.routelist import RouteList
 from pinroute.platforms.address import address
-from pinroute.spec.digest import digest_of
+from pinroute.spec.digest import digest
 from pinroute.spec.model import Experiment, UserHash
 from pinroute.spec.resolve import ALPHABETS
 
@@ -19,12 +18,6 @@ KEPT_WHEN_PRUNED = {
     "argocd.argoproj.io/sync-options": "Prune=false",
     "kustomize.toolkit.fluxcd.io/prune": "disabled",
 }
-
-
-def digest(data: object) -> str:
-    """Return a short digest of plain data, the same for every order of keys."""
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return digest_of(text)[:16]
 
 
 def labels(experiment: Experiment) -> JsonObject:
@@ -45,25 +38,15 @@ def user_hash_text(user_hash: UserHash) -> str:
     return f"{user_hash.digits} {alphabet} {match_key(user_hash.source)}"
 
 
-def annotations(
-    experiment: Experiment, stage: str, rules: Sequence[JsonObject], spec: str
-) -> JsonObject:
-    """Return what a stage tells about itself; `spec` is the digest of the spec."""
-    if not experiment.output.labels:
-        return {}
-    return {
-        f"{PREFIX}/stage": stage,
-        USER_HASH: user_hash_text(experiment.user_hash),
-        f"{PREFIX}/table-digest": digest(rules),
-        f"{PREFIX}/spec-digest": spec,
-        f"{PREFIX}/epoch": str(experiment.generation),
-    }
+class Rules(NamedTuple):
+    """What a stage's routes become: `spec` of the VirtualService, and the digest of its rules."""
+
+    spec: JsonObject
+    digest: str
 
 
-def virtual_service(
-    experiment: Experiment, stage: str, routes: RouteList, spec_digest: str
-) -> JsonObject:
-    """Return the VirtualService of a stage: the same name in every stage."""
+def rules_of(experiment: Experiment, routes: RouteList) -> Rules:
+    """Return the rules of a VirtualService, for the hosts and gateways of the spec."""
     rules = http_rules(routes)
     spec: JsonObject = {}
     if not experiment.route.delegate:
@@ -71,6 +54,26 @@ def virtual_service(
             spec["gateways"] = list(experiment.route.gateways)
         spec["hosts"] = list(experiment.route.hosts)
     spec["http"] = rules
+    return Rules(spec, digest(rules) if experiment.output.labels else "")
+
+
+def annotations(experiment: Experiment, stage: str, table: str, spec: str) -> JsonObject:
+    """Return what a stage tells about itself, with the digests of its rules and of its spec."""
+    if not experiment.output.labels:
+        return {}
+    return {
+        f"{PREFIX}/stage": stage,
+        USER_HASH: user_hash_text(experiment.user_hash),
+        f"{PREFIX}/table-digest": table,
+        f"{PREFIX}/spec-digest": spec,
+        f"{PREFIX}/epoch": str(experiment.generation),
+    }
+
+
+def virtual_service(
+    experiment: Experiment, stage: str, rules: Rules, spec_digest: str
+) -> JsonObject:
+    """Return the VirtualService of a stage: the same name in every stage."""
     return {
         "apiVersion": experiment.environment.istio_api_version,
         "kind": "VirtualService",
@@ -78,9 +81,9 @@ def virtual_service(
             experiment.route.name,
             experiment.route.namespace,
             labels(experiment),
-            annotations(experiment, stage, rules, spec_digest),
+            annotations(experiment, stage, rules.digest, spec_digest),
         ),
-        "spec": spec,
+        "spec": rules.spec,
     }
 
 
@@ -140,17 +143,25 @@ def destination_rules(experiment: Experiment) -> list[JsonObject]:
     ]
 
 
-def changed_inference_service(experiment: Experiment, body: Mapping[str, Any]) -> JsonObject:
-    """Return the InferenceService that a promotion by copy writes, with our labels.
+def written_inference_service(experiment: Experiment, body: Mapping[str, Any]) -> JsonObject:
+    """Return an InferenceService that a promotion writes, with our marks.
 
-    The next stage does not name it any more; a controller that prunes must not take that
-    for a wish to delete the model that now serves everybody.
+    The next stage may not name it any more; a controller that prunes must not take that
+    for a wish to delete a model that serves users. The one in the baseline's place carries our
+    labels; a candidate that only changes its size stays its owner's.
     """
-    found = dict(body)
-    metadata = body["metadata"]
+    found, metadata = dict(body), body["metadata"]
+    place = experiment.version(experiment.baseline).inference_service
+    copied = place is not None and (place.namespace, place.name) == (
+        metadata["namespace"],
+        metadata["name"],
+    )
     keep = KEPT_WHEN_PRUNED if experiment.output.labels else {}
     found["metadata"] = _metadata(
-        metadata["name"], metadata["namespace"], labels(experiment), keep
+        metadata["name"],
+        metadata["namespace"],
+        {**metadata.get("labels", {}), **(labels(experiment) if copied else {})},
+        {**metadata.get("annotations", {}), **keep},
     )
     return found
 

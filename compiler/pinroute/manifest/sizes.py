@@ -24,8 +24,12 @@ def check_sizes(spec: Spec, rendered: Sequence[Rendered]) -> list[Diagnostic]:
     where = spec.document.span(path, key=True)
     experiment = spec.experiment
     hints = _IF_MINIMAL if experiment.output.rules == "minimal" else {}
+    seen: set[int] = set()
     for stage in rendered:
         service = stage.virtual_service
+        if id(service["spec"]) in seen:  # the rules of a stage that was looked at
+            continue
+        seen.add(id(service["spec"]))
         items = match_items(service["spec"]["http"])
         # The text of a Python object is nearly its JSON, and quickly made.
         large = len(repr(service)) > MAX_CLIENT_APPLY_BYTES // 4

@@ -19,6 +19,7 @@ from pinroute.probes.probe import (
     request_classes,
     request_of,
 )
+from pinroute.spec.promotion import Promotion, promotion_of
 from pinroute.stages.stage import build_stage, stage_order
 from pinroute.table.ranges import Range, block_range, hash_at
 from pinroute.table.table import Table
@@ -68,6 +69,7 @@ def survey(compiled: Compiled, host: str, *, tls: bool = False, joined: bool = F
     stages = [
         build_stage(experiment, name, compiled.checked.manifests)
         for name in stage_order(experiment)
+        if not (promotion_of(name) or Promotion(0)).phase  # they route as other stages do
     ]
     kind = stage.routes.source.kind
     blocks: list[Probe] = []

@@ -1,5 +1,6 @@
-"""SHA-256 of a text, for names that have to be the same on every machine."""
+"""SHA-256 of a text or of plain data, for names that have to be the same on every machine."""
 
+import json
 from importlib import import_module
 from typing import Any
 
@@ -18,3 +19,9 @@ def digest_of(text: str) -> str:
     """Return the SHA-256 of a text in UTF-8, as 64 hex digits."""
     found: str = _implementation().sha256(text.encode()).hexdigest()
     return found
+
+
+def digest(data: object) -> str:
+    """Return a short digest of plain data, the same for every order of keys."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return digest_of(text)[:16]

@@ -4,6 +4,7 @@ Names, references, stages and the user hash; prefixes have a module of their own
 Istio and a platform demand is checked in their rooms.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from pinroute.diagnostics.nearest import did_you_mean
 from pinroute.spec.model import Experiment
 from pinroute.spec.nodes import Document, Mapping, Scalar
 from pinroute.spec.prefixes import check_prefixes
+from pinroute.spec.promotion import Promotion, phases
 from pinroute.spec.resolve import ALPHABETS, ITER8_FIELDS
 from pinroute.spec.scalars import plain_number
 
@@ -124,11 +126,33 @@ def stage_names(experiment: Experiment) -> dict[str, str]:
     rungs = sorted({rung for group in experiment.groups for rung in group.ramp})
     ramps = [f"ramp-{plain_number(rung)}" for rung in rungs]
     names = {stage: stage for stage in ("observe", *ramps, "experiment")}
-    for number, version in enumerate(experiment.versions, 1):
-        names[f"promote-v{number}"] = f"promote-v{number}"
-        names.setdefault(f"promote-{version.name}", f"promote-v{number}")
+    promotions = [
+        [Promotion(number, phase).name for phase in (*range(1, count + 1), 0)]
+        for number, count in enumerate(
+            (len(phases(experiment, version)) for version in experiment.versions), 1
+        )
+    ]
+    names |= {stage: stage for stages in promotions for stage in stages}
+    for stages, version in zip(promotions, experiment.versions, strict=True):
+        for stage in stages:
+            names.setdefault(f"promote-{version.name}{stage.removeprefix(stages[-1])}", stage)
     names["done"] = "done"
     return names
+
+
+def _phase_names(spec: Spec) -> Iterator[Diagnostic]:
+    """Find versions that are called like a phase of the promotion of another one."""
+    versions = spec.experiment.versions
+    names = {version.name for version in versions}
+    for index, version in enumerate(versions):
+        found = re.fullmatch(r"(.+)-phase-[1-9][0-9]*", version.name)
+        if found is None:
+            continue
+        number = found[1].removeprefix("v")
+        if found[1] in names or number in [str(place + 1) for place in range(len(versions))]:
+            path: Path = ("spec", "versions", index, "name")
+            where = spec.document.span(path)
+            yield diagnose("PIN267", where, path, name=version.name, other=found[1])
 
 
 def _stage(spec: Spec) -> Iterator[Diagnostic]:
@@ -210,6 +234,7 @@ _CHECKS: tuple[Callable[[Spec], Iterator[Diagnostic]], ...] = (
     _duplicate_names,
     _reserved_names,
     _numbered_names,
+    _phase_names,
     _references,
     _user_hash,
     _stage,

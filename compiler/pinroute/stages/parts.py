@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pinroute.istio.routelist import ANY, PRESENT, Values
 from pinroute.spec.meaning import RESERVED
 from pinroute.spec.model import Experiment, VersionName
+from pinroute.spec.promotion import SCALE, kind_of, promotion_of
 
 UNASSIGNED, MALFORMED, NO_HASH, FALLBACK = RESERVED
 
@@ -26,9 +27,11 @@ def parts_of(experiment: Experiment, stage: str) -> list[Part]:
     """Return the parts of a stage; `stage` is its canonical name."""
     if stage == "done":
         return [Part(stage, experiment.baseline, (ANY,))]
-    if stage.startswith("promote-v"):
-        number = int(stage.removeprefix("promote-v"))
-        return [Part(stage, experiment.versions[number - 1].name, (ANY,))]
+    promotion = promotion_of(stage)
+    if promotion is not None and kind_of(experiment, promotion) != SCALE:
+        # One name for all phases: the same users meet the same version in the next one.
+        label = promotion._replace(phase=0).name
+        return [Part(label, experiment.versions[promotion.version - 1].name, (ANY,))]
     kind = "hashes" if experiment.user_hash.strict else "prefix"
     fallback = experiment.fallback
     observing = stage == "observe"

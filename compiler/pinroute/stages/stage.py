@@ -2,21 +2,22 @@
 
 observe      the groups exist, and all of them meet the baseline (A/A)
 experiment   the groups meet their versions
-promote-vK   everybody meets version K
+promote-vK   everybody meets version K; promote-vK-phase-J is a step on the way there
 done         everybody meets the baseline, and the experiment's groups are gone
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 from pinroute.istio.routelist import Action, Item, RouteList, table_of_items
-from pinroute.platforms.naming import api_version
 from pinroute.spec.digest import digest_of
 from pinroute.spec.meaning import stage_names
-from pinroute.spec.model import Body, Experiment, Version, VersionName
+from pinroute.spec.model import Body, Experiment, VersionName
+from pinroute.spec.promotion import SCALE, kind_of, promotion_of
 from pinroute.stages.actions import version_action
 from pinroute.stages.parts import parts_of
+from pinroute.stages.promotion import inference_services, place_of
 from pinroute.stages.rules import Naming, group_items, minimal_items, raw_items, table_of_parts
 from pinroute.table.difference import difference
 from pinroute.table.table import Table
@@ -27,14 +28,14 @@ class Stage(NamedTuple):
     """One complete state of the routing.
 
     `tables` has a table for each entry of `route.http` that takes part; the attribution
-    of its leaves is a `Part`. `inference_service` is the object that a promotion by
-    copy writes before the routes.
+    of its leaves is a `Part`. `inference_services` are the objects that a promotion
+    writes before the routes.
     """
 
     name: str
     routes: RouteList
     tables: Mapping[str, Table]
-    inference_service: Mapping[str, Any] | None
+    inference_services: tuple[Body, ...] = ()
 
 
 class Unproved(Exception):
@@ -44,16 +45,6 @@ class Unproved(Exception):
 def stage_order(experiment: Experiment) -> list[str]:
     """Return the canonical names of all stages, in the order in which they follow."""
     return list(dict.fromkeys(stage_names(experiment).values()))
-
-
-def by_copy(experiment: Experiment) -> bool:
-    """Tell whether a promotion copies the winner into the baseline's place.
-
-    That is Iter8's way and the default for InferenceServices; a Service cannot be
-    copied, so there the candidate's own place takes all traffic.
-    """
-    copies = all(version.inference_service is not None for version in experiment.versions)
-    return copies and experiment.promotion != "swap"
 
 
 def build_stage(
@@ -67,7 +58,9 @@ def build_stage(
     universe = Universe(experiment.user_hash.alphabet, experiment.user_hash.digits)
     parts = parts_of(experiment, stage)
     naming = _naming(experiment)
-    promoted = _promoted(experiment, stage)
+    promotion = promotion_of(stage)
+    kind = kind_of(experiment, promotion) if promotion is not None else ""
+    winner = experiment.versions[promotion.version - 1] if promotion is not None else None
     minimal = experiment.output.rules == "minimal"
     items: list[Item] = []
     tables: dict[str, Table] = {}
@@ -79,8 +72,9 @@ def build_stage(
         @cache
         def act(name: VersionName, route: Any = route) -> Action:
             version = experiment.version(name)
-            copied = promoted is not None and by_copy(experiment)
-            place = experiment.version(experiment.baseline) if copied else version
+            place = version
+            if winner is not None and kind != SCALE:
+                place = place_of(experiment, winner, kind)
             return version_action(experiment, route, version, place)
 
         table = table_of_parts(parts, universe, act)
@@ -91,9 +85,26 @@ def build_stage(
         _prove(stage, table, found, whole=not minimal or table.strict)
         tables[route.name if route is not None else ""] = table
         items += found
-    changed = _inference_service(experiment, promoted, manifests) if promoted is not None else None
+    changed = () if winner is None else inference_services(experiment, winner, kind, manifests)
     source = experiment.user_hash.source
     return Stage(stage, RouteList(source, universe, tuple(items)), tables, changed)
+
+
+def build_stages(
+    experiment: Experiment, names: Sequence[str], manifests: Mapping[VersionName, Body]
+) -> tuple[Stage, ...]:
+    """Build several stages; the first phases of promotions share the rules of `experiment`."""
+    found: dict[str, Stage] = {}
+    for name in names:
+        promotion = promotion_of(name)
+        known = found.get("experiment")
+        if known is not None and promotion and kind_of(experiment, promotion) == SCALE:
+            winner = experiment.versions[promotion.version - 1]
+            bodies = inference_services(experiment, winner, SCALE, manifests)
+            found[name] = known._replace(name=name, inference_services=bodies)
+        else:
+            found[name] = build_stage(experiment, name, manifests)
+    return tuple(found.values())
 
 
 def with_prefixes(experiment: Experiment, stage: str) -> Experiment:
@@ -115,12 +126,6 @@ def _naming(experiment: Experiment) -> Naming:
     )
 
 
-def _promoted(experiment: Experiment, stage: str) -> Version | None:
-    if not stage.startswith("promote-v"):
-        return None
-    return experiment.versions[int(stage.removeprefix("promote-v")) - 1]
-
-
 def _prove(stage: str, table: Table, items: list[Item], *, whole: bool) -> None:
     """Compare what the rules say with what the spec says: for every string, if `whole`.
 
@@ -134,28 +139,3 @@ def _prove(stage: str, table: Table, items: list[Item], *, whole: bool) -> None:
     witness = difference(table, written, hashes_only=not whole)
     if witness is not None:
         raise Unproved(f"stage {stage}: value {witness!r} is not routed as the spec says")
-
-
-def _inference_service(
-    experiment: Experiment, version: Version, manifests: Mapping[VersionName, Body]
-) -> Mapping[str, Any] | None:
-    """Return the winner's InferenceService in the baseline's place, None if nothing changes."""
-    baseline = experiment.version(experiment.baseline)
-    place, own = baseline.inference_service, version.inference_service
-    platform = experiment.environment.platform
-    if version.name == baseline.name or not by_copy(experiment):
-        return None
-    if place is None or own is None or platform is None:
-        return None
-    given = manifests.get(version.name)
-    if given is not None:
-        spec = dict(given["spec"])
-    else:
-        components = {"predictor": own.predictor, "transformer": own.transformer}
-        spec = {name: dict(body) for name, body in components.items() if body is not None}
-    return {
-        "apiVersion": api_version(platform),
-        "kind": "InferenceService",
-        "metadata": {"name": place.name, "namespace": place.namespace},
-        "spec": spec,
-    }
