@@ -1,0 +1,50 @@
+"""How the counters of an experiment are called: the statPrefix of its match items.
+
+    pin_<id>_g<generation>v<K>_<label>[_b<NNN>]
+
+`id` is 8 hex digits of SHA-256 of namespace/name, `label` the group (or `fallback`,
+`promote-v2` …) and NNN the number of its bucket. K is the place of the version that
+answers: Envoy keeps a counter over changes of its route, so one name for two versions
+would mix them. A bucket that keeps its version keeps its name, and is counted on.
+Only [a-z0-9_], because Prometheus makes one name of all that differs in other
+characters.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from pinroute.spec.digest import digest_of
+from pinroute.spec.model import Experiment, VersionName
+
+# Every statPrefix of every experiment: a gateway is configured once.
+PATTERN = "pin_[0-9a-f]{8}_g[0-9]+v[0-9]+_[a-z0-9_]+"
+
+_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+
+
+class Counters(NamedTuple):
+    """The names of the counters of one experiment: versions by their place, digits of a bucket."""
+
+    id: str
+    generation: int
+    versions: Mapping[VersionName, int]
+    width: int
+
+    def stat_prefix(self, label: str, version: VersionName, bucket: int | None = None) -> str:
+        """Return the statPrefix of what meets a version under a label."""
+        place = self.versions[version]
+        name = f"pin_{self.id}_g{self.generation}v{place}_{counted(label)}"
+        return name if bucket is None else f"{name}_b{bucket:0{self.width}d}"
+
+
+def counters_of(experiment: Experiment) -> Counters:
+    """Return how the counters of an experiment are called."""
+    identity = f"{experiment.namespace or 'default'}/{experiment.name}"
+    versions = {version.name: place for place, version in enumerate(experiment.versions, 1)}
+    width = max(3, len(str((experiment.buckets or 1) - 1)))
+    return Counters(digest_of(identity)[:8], experiment.generation, versions, width)
+
+
+def counted(label: str) -> str:
+    """Return a label as it stands in the name of a counter."""
+    return "".join(char if char in _CHARACTERS else "_" for char in label.lower())
