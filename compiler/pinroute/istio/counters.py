@@ -36,6 +36,12 @@ class Counters(NamedTuple):
         name = f"pin_{self.id}_g{self.generation}v{place}_{counted(label)}"
         return name if bucket is None else f"{name}_b{bucket:0{self.width}d}"
 
+    def is_bucket(self, stat_prefix: str) -> bool:
+        """Tell whether a statPrefix is that of a bucket of the experiment."""
+        number = stat_prefix.rpartition("_b")[2]
+        ours = stat_prefix.startswith(f"pin_{self.id}_")
+        return ours and len(number) == self.width and number.isdigit()
+
 
 def counters_of(experiment: Experiment) -> Counters:
     """Return how the counters of an experiment are called."""

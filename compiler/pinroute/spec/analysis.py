@@ -61,7 +61,7 @@ def _number(document: Document, experiment: Experiment, buckets: int) -> Iterato
     if buckets in numbers_of_buckets(alphabet, MOST_BUCKETS):
         problem = f"there are {len(alphabet)}^{digits} user hashes"
     else:
-        problem = f"a block that a prefix names is cut into {len(alphabet)} at a time"
+        problem = f"equal blocks that prefixes name are a power of {len(alphabet)}"
     yield diagnose("PIN262", document.span(path), path, value=buckets, problem=problem, near=near)
 
 

@@ -89,9 +89,7 @@ def minimal_items(
     apart = act(malformed.version).outcome != act(rest.version).outcome
     root = parts.index(malformed) if apart else table.absent
     buckets = [part for part in parts if part.bucket is not None]
-    items = [
-        item for part in buckets for item in _items(part, act(part.version), route, naming)
-    ]
+    items = [item for part in buckets for item in _items(part, act(part.version), route, naming)]
     taken = {*RESERVED, *version_of.values()}
     used = {part.label for part in buckets}
     free = frozenset(number for number, part in enumerate(parts) if part.bucket is not None)

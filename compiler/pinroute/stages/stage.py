@@ -119,9 +119,7 @@ def _promoted(experiment: Experiment, stage: str) -> Version | None:
     return experiment.versions[int(stage.removeprefix("promote-v")) - 1]
 
 
-def _prove(
-    stage: str, table: Table, items: list[Item], naming: Naming, *, whole: bool
-) -> None:
+def _prove(stage: str, table: Table, items: list[Item], naming: Naming, *, whole: bool) -> None:
     """Compare what the rules say with what the spec says: for every string, if `whole`.
 
     Otherwise for every user hash and for a missing one: minimal rules may send a
