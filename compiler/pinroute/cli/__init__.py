@@ -21,6 +21,7 @@ COMMANDS = {
     "fmt": "Format specs; comments are kept.",
     "verify": "Prove that a VirtualService does what a spec promises, or ask a gateway.",
     "try": "Send every user hash through a real Envoy on this machine.",
+    "observability": "Show how Prometheus counts groups and buckets, and what it costs.",
     "explain": "Explain a finding or a field of the spec.",
     "schema": "Print a JSON Schema.",
     "completion": "Print a shell completion script.",

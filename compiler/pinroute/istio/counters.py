@@ -16,8 +16,9 @@ from typing import NamedTuple
 from pinroute.spec.digest import digest_of
 from pinroute.spec.model import Experiment, VersionName
 
-# Every statPrefix of every experiment: a gateway is configured once.
+# Every statPrefix of every experiment, and its parts: id, generation, version, label, bucket.
 PATTERN = "pin_[0-9a-f]{8}_g[0-9]+v[0-9]+_[a-z0-9_]+"
+PARTS = "pin_([0-9a-f]{8})_g([0-9]+)v([0-9]+)_([a-z0-9_]+?)(?:_b([0-9]{3,5}))?"
 
 _CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 
