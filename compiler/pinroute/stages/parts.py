@@ -71,12 +71,24 @@ def _buckets(
         Part(group.name, version, tuple(Values(kind, prefix) for prefix in prefixes), number)
         for number, prefixes in found.whole.items()
     ]
+    if kind == "hashes":  # where a bucket is listed in pieces, nothing but its hashes is in it
+        parts = [whole(part) for part in parts]
     # A value that is too short for a bucket, or goes on with something foreign, still begins
     # like the group.
     left = (*found.left, *(found.cut if kind == "prefix" else ()))
     if left or not parts:
         parts.append(Part(group.name, version, tuple(Values(kind, prefix) for prefix in left)))
     return parts
+
+
+def whole(part: Part) -> Part:
+    """Return a bucket that may be listed in pieces as one block."""
+    from pinroute.table.buckets import joined
+
+    if len(part.values) == 1:
+        return part
+    prefix = joined([values.prefix for values in part.values])
+    return part._replace(values=(Values(part.values[0].kind, prefix),))
 
 
 def merged_fallback(parts: Sequence[Part]) -> list[Part]:

@@ -13,7 +13,7 @@ from pinroute.istio.counters import Counters
 from pinroute.istio.routelist import ANY, PRESENT, Action, Item, Values, action
 from pinroute.spec.meaning import RESERVED
 from pinroute.spec.model import HttpRoute, VersionName
-from pinroute.stages.parts import FALLBACK, MALFORMED, NO_HASH, Part, merged_fallback
+from pinroute.stages.parts import FALLBACK, MALFORMED, NO_HASH, Part, merged_fallback, whole
 from pinroute.table.minimise import Labelled, minimise
 from pinroute.table.table import Block, Leaf, Table, table_of
 from pinroute.table.universe import Universe
@@ -88,7 +88,7 @@ def minimal_items(
     malformed = next((part for part in parts if part.label == MALFORMED), rest)
     apart = act(malformed.version).outcome != act(rest.version).outcome
     root = parts.index(malformed) if apart else table.absent
-    buckets = [part for part in parts if part.bucket is not None]
+    buckets = [whole(part) for part in parts if part.bucket is not None]
     items = [item for part in buckets for item in _items(part, act(part.version), route, naming)]
     taken = {*RESERVED, *version_of.values()}
     used = {part.label for part in buckets}

@@ -81,6 +81,15 @@ def coverage(universe: Universe, buckets: int, prefixes: Iterable[str]) -> Cover
     return Coverage(full // size, total - full, total)
 
 
+def joined(prefixes: Sequence[str]) -> str:
+    """Return the prefix of the bucket that disjoint prefixes fill, which are in order."""
+    first, last = prefixes[0], prefixes[-1]
+    length = 0
+    while length < min(len(first), len(last)) and first[length] == last[length]:
+        length += 1
+    return first[:length]
+
+
 def _apart(prefixes: Iterable[str]) -> list[str]:
     """Return prefixes in order, without those that are inside of another one."""
     found: list[str] = []
