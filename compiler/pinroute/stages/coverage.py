@@ -43,9 +43,7 @@ def _findings(spec: Spec, buckets: int) -> Iterator[Diagnostic]:
         if few:
             fewest = min(few, key=lambda stage: few[stage].whole)
             texts = {stage: str(one.whole) for stage, one in few.items()}
-            noun = (
-                "whole bucket" if len(texts) == 1 and few[fewest].whole == 1 else "whole buckets"
-            )
+            noun = "whole bucket" if next(iter(texts.values())) == "1" else "whole buckets"
             yield diagnose(
                 "PIN263",
                 where,
