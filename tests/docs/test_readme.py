@@ -14,7 +14,10 @@ from pinroute.cli.exits import MEANING
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-DOCS = [(ROOT / "docs" / name).read_text("utf-8") for name in ("virtualservices.md", "splice.md")]
+DOCS = [
+    (ROOT / "docs" / name).read_text("utf-8")
+    for name in ("virtualservices.md", "splice.md", "buckets.md")
+]
 PAGES = README + "".join(DOCS)
 TRANSCRIPTS = re.findall(r"```console\n\$ pinroute ([^\n]*)\n(.*?)```", PAGES, re.DOTALL)
 

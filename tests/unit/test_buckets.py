@@ -167,14 +167,14 @@ def test_buckets_of_no_group() -> None:
 def test_many_match_items_are_put_down_to_buckets(rules: str) -> None:
     found = said(f"  buckets: 512\n  output: {{rules: {rules}}}\n")
     (hint,) = {hint for code, _, hint in found if code == "PIN236"}
-    assert hint == "384 of them are buckets, a match item each: lower 'buckets'"
+    assert hint == "384 match items are buckets: try 'buckets: 256'"
 
 
 def test_far_too_many_buckets_are_refused() -> None:
     text = SPEC.replace("digits: 10", "digits: 16")
     found = [one for one in said("  buckets: 65536\n", text) if one[0] in ("PIN237", "PIN238")]
     assert {(code, hint) for code, _, hint in found} == {
-        ("PIN238", "lower 'buckets': each of them is a match item")
+        ("PIN238", "49,152 match items are buckets: try 'buckets: 32768'")
     }
 
 

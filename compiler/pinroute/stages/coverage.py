@@ -37,7 +37,10 @@ def _findings(spec: Spec, buckets: int) -> Iterator[Diagnostic]:
             continue
         path: Path = ("spec", "groups", index, "name")
         where = spec.document.span(path)
-        own = {stage: listed[group.name] for stage, listed in prefixes.items()}
+        own: dict[str, tuple[str, ...]] = {}
+        for stage, listed in prefixes.items():
+            if listed[group.name] not in own.values():  # `experiment` often is the last rung
+                own[stage] = listed[group.name]
         found = {stage: coverage(universe, buckets, listed) for stage, listed in own.items()}
         few = {stage: one for stage, one in found.items() if one.whole < LEAST}
         if few:
