@@ -109,7 +109,8 @@ def _rows(
 ) -> list[dict[str, object]]:
     """Return a row for each group: version, group, share, and what was expected and counted.
 
-    Of an arm with buckets also how many whole ones it has. Nothing is expected of values that are no user hashes, and they are counted all the same.
+    Of an arm with buckets also how many whole ones it has. Nothing is expected of values
+    that are no user hashes, and they are counted all the same.
     """
     sound = len(values or ()) if look is None else look.hashes
     table = next(iter(compiled.stages[0].tables.values()))

@@ -34,7 +34,7 @@ class Counters(NamedTuple):
     def stat_prefix(self, label: str, version: VersionName, bucket: int | None = None) -> str:
         """Return the statPrefix of what meets a version under a label."""
         place = self.versions[version]
-        name = f"pin_{self.id}_g{self.generation}v{place}_{counted(label)}"
+        name = f"pin_{self.id}_g{self.generation}v{place}_{spelt(label)}"
         return name if bucket is None else f"{name}_b{bucket:0{self.width}d}"
 
     def is_bucket(self, stat_prefix: str) -> bool:
@@ -52,6 +52,6 @@ def counters_of(experiment: Experiment) -> Counters:
     return Counters(digest_of(identity)[:8], experiment.generation, versions, width)
 
 
-def counted(label: str) -> str:
-    """Return a label as it stands in the name of a counter."""
+def spelt(label: str) -> str:
+    """Return a label as it is spelt in the name of a counter."""
     return "".join(char if char in _CHARACTERS else "_" for char in label.lower())

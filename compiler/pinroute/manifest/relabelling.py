@@ -17,7 +17,7 @@ twice.
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from pinroute.istio.counters import PARTS, PATTERN, counted
+from pinroute.istio.counters import PARTS, PATTERN, spelt
 
 HISTOGRAM, MEAN, NO_LATENCY = LATENCIES = ("histogram", "mean", "none")
 
@@ -116,8 +116,8 @@ def _own(one: Known) -> Sequence[Relabelling]:
         Relabelling(("experiment_id",), one.id, "experiment_namespace", one.namespace),
     ]
     rules += [
-        Relabelling(("experiment_id", "group"), f"{one.id};{counted(label)}", "group", label)
+        Relabelling(("experiment_id", "group"), f"{one.id};{spelt(label)}", "group", label)
         for label in one.labels
-        if counted(label) != label
+        if spelt(label) != label
     ]
     return rules

@@ -43,7 +43,7 @@ def _groups(document: Document, experiment: Experiment) -> Iterator[Diagnostic]:
             problem = f"there is no group {name!r}"
             yield diagnose("PIN266", where, path, hint=hint, problem=problem)
         elif name in first:
-            problem = f"group {name!r} cannot be compared with itself"
+            problem = f"group {name!r} is named twice"
             related = (Related(document.span(first[name]), f"the first {name!r} is here"),)
             yield diagnose("PIN266", where, path, related=related, problem=problem)
         first.setdefault(name, path)
@@ -66,13 +66,13 @@ def _number(document: Document, experiment: Experiment, buckets: int) -> Iterato
 
 
 def _counters(document: Document, experiment: Experiment) -> Iterator[Diagnostic]:
-    path: Path = ("spec", "buckets")
     if not experiment.output.stat_prefixes:
+        path: Path = ("spec", "output", "statPrefixes")
         problem = "output.statPrefixes is false, so that nothing counts them"
-        hint = "remove one of the two"
-        where = document.span(("spec", "output", "statPrefixes"))
-        yield diagnose("PIN265", where, path, hint=hint, problem=problem)
+        hint = "remove it, or remove 'buckets'"
+        yield diagnose("PIN265", document.span(path), path, hint=hint, problem=problem)
     if not experiment.groups:
+        path = ("spec", "buckets")
         problem = "there is no group that could own one"
         hint = "add groups, or remove 'buckets'"
         where = document.span(path, key=True)

@@ -78,9 +78,9 @@ def minimal_items(
 ) -> list[Item]:
     """Return the items of `rules: minimal`: the proved optimum, grouped into few rules.
 
-    Buckets come first, one item each: what is left then need not say anything about their
-    user hashes. Its root is where requests without a hash go. A malformed hash shares the block that
-    it begins like; with `strict` it goes where `malformed` says, and where that is
+    Buckets come first, one item each: what is left need not say anything about their user
+    hashes. Its root is where requests without a hash go. A malformed hash shares the block
+    that it begins like; with `strict` it goes where `malformed` says, and where that is
     another version, its rule takes the hashes that no longer prefix names, too.
     """
     version_of = {act(part.version).outcome: part.version for part in reversed(parts)}
