@@ -106,7 +106,7 @@ def test_a_real_prometheus_counts_by_group_and_bucket(emitted: Json) -> None:
                     'sum by (group) (envoy_route_upstream_rq_xx{experiment="search",'
                     ' experiment_namespace="shop", response_code_class="2xx"})'
                 )
-                everything = server.query('{__name__!~"up|scrape_.*"}')
+                everything = server.query('{job="pinroute-gateways", __name__!~"up|scrape_.*"}')
     seen = {(one.labels["group"], one.labels.get("bucket", "")): one.value for one in found}
     assert len(seen) == len(found)
     assert seen == counts
