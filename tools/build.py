@@ -59,6 +59,7 @@ _STAMPS = (
     f"{_VERSION}.gitTreeState=clean",
 )
 CRDS = "kubernetes/customresourcedefinitions.gen.yaml"
+BOOTSTRAP = "tools/packaging/common/envoy_bootstrap.json"
 TOOLS: dict[str, Program | Kept] = {
     "etcd": Program("etcd", "go.etcd.io/etcd/server/v3", 1),
     "kube-apiserver": Program(
@@ -68,7 +69,14 @@ TOOLS: dict[str, Program | Kept] = {
     "istioctl": Program("istio", "istio.io/istio/istioctl/cmd/istioctl", 2),
     "istiod-routes": Program("istio", "./istiod-routes", 1),
     "istio-crds.yaml": Kept("istio", "istio.io/api", CRDS),
+    "istio-bootstrap.json": Kept("istio", "istio.io/istio", BOOTSTRAP),
+    "istio-bootstrap.go": Kept("istio", "istio.io/istio", "pkg/bootstrap/config.go"),
+    "prometheus": Program("prometheus", "github.com/prometheus/prometheus/cmd/prometheus", 3),
+    "promtool": Program("prometheus", "github.com/prometheus/prometheus/cmd/promtool", 1),
 }
+# Build tags by module. Prometheus finds its targets in files or in Kubernetes: without the
+# clients of twenty clouds.
+TAGS = {"prometheus": "remove_all_sd,enable_kubernetes_sd"}
 
 
 def cache() -> Path:
@@ -84,6 +92,7 @@ def key(tool: Program | Kept) -> str:
     if isinstance(tool, Program) and tool.package.startswith("./"):
         files += sorted((folder / tool.package).glob("*.go"))
     digest = hashlib.sha256(repr((tool, platform.system(), platform.machine())).encode())
+    digest.update(TAGS.get(tool.module, "").encode())
     for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
@@ -140,7 +149,10 @@ def _build(tool: Program, target: Path) -> None:
     flags = " ".join(["-s", "-w", *(f"-X {stamp}" for stamp in tool.stamps)])
     # Without C the binary runs on any Linux, and no compiler but Go's is needed.
     environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
-    command = [go(), "build", "-ldflags", flags, "-o", str(target), tool.package]
+    command = [go(), "build", "-ldflags", flags, "-o", str(target)]
+    if tool.module in TAGS:
+        command += ["-tags", TAGS[tool.module]]
+    command.append(tool.package)
     subprocess.run(command, cwd=HERE / tool.module, env=environment, check=True, stdout=sys.stderr)
 
 

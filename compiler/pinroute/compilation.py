@@ -163,6 +163,10 @@ def _load(
                 spec = Spec(document, with_owner(spec.experiment, owner))
             wrong += check_meaning(spec) + check_admission(spec) + check_backends(spec)
             wrong += _check_allocation(spec)
+            if spec.experiment.buckets is not None and not errors(wrong):
+                from pinroute.stages.coverage import check_coverage
+
+                wrong += check_coverage(spec)
             manifests: Mapping[VersionName, Body] = {}
             if not errors(wrong):
                 manifests, missing = companions(spec, source.read, loaded.others)

@@ -17,7 +17,10 @@ from pinroute.table.table import Table
 
 
 class Answer(NamedTuple):
-    """What happens to one value in one entry of `route.http` (`route` is "" without any)."""
+    """What happens to one value in one entry of `route.http` (`route` is "" without any).
+
+    `bucket` is the number of the bucket that counts the request, if one does.
+    """
 
     value: str | None
     experiment: str
@@ -27,6 +30,7 @@ class Answer(NamedTuple):
     rule: str
     destination: str
     why: str
+    bucket: int | None = None
 
 
 def look_up(compiled: Compiled, value: str | None) -> Iterator[Answer]:
@@ -49,16 +53,16 @@ def look_up(compiled: Compiled, value: str | None) -> Iterator[Answer]:
             rule=names[id(item)],
             destination=_destination(item),
             why=_why(stage, part, value),
+            bucket=part.bucket,
         )
 
 
-def look_up_many(compiled: Compiled, values: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield (version, group) of each of very many values, in the first route that takes part."""
+def look_up_many(compiled: Compiled, values: Iterable[str]) -> Iterator[Part]:
+    """Yield the part that each of very many values is in, in the first route that takes part."""
     table = next(iter(compiled.stages[0].tables.values()))
-    parts = [leaf.attribution for leaf in table.leaves]
-    names = [(part.version, part.label) for part in parts if isinstance(part, Part)]
+    parts = [leaf.attribution for leaf in table.leaves if isinstance(leaf.attribution, Part)]
     for number in leaf_numbers(table, values):
-        yield names[number]
+        yield parts[number]
 
 
 def _part(table: Table, value: str | None) -> Part:

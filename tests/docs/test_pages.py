@@ -22,6 +22,7 @@ PAGES = (
     "verify.md",
     "configuration.md",
     "promotion.md",
+    "buckets.md",
 )
 
 Json = dict[str, Any]

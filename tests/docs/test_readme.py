@@ -14,7 +14,7 @@ from pinroute.cli.exits import MEANING
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-PAGES_TOO = ("virtualservices.md", "splice.md", "promotion.md")
+PAGES_TOO = ("virtualservices.md", "splice.md", "promotion.md", "buckets.md")
 DOCS = [(ROOT / "docs" / name).read_text("utf-8") for name in PAGES_TOO]
 PAGES = README + "".join(DOCS)
 TRANSCRIPTS = re.findall(r"```console\n\$ pinroute ([^\n]*)\n(.*?)```", PAGES, re.DOTALL)

@@ -571,8 +571,8 @@ def test_every_group_has_a_rule_of_its_own(case: Case) -> None:
                 )
                 assert len(rule["match"]) == len(group["prefixes"]) * conditions
             if case.spec["output"].get("statPrefixes", True):
-                ending = "_g1_" + group["name"].replace("-", "_")
-                assert any(stat.endswith(ending) for stat in stats)
+                name = group["name"].replace("-", "_")
+                assert any(re.search(rf"_g1v[1-4]_{name}$", stat) for stat in stats)
 
 
 def check_names(http: list[Json], switches: Json) -> None:

@@ -205,7 +205,7 @@ def test_whole_numbers_are_written_whole(number: str) -> None:
     service = objects(compiled(text))["experiment"][-1]
     assert service["metadata"]["annotations"]["pinroute.dev/epoch"] == "2"
     rule = service["spec"]["http"][0]
-    assert rule["match"][0]["statPrefix"].endswith("_g2_g")
+    assert rule["match"][0]["statPrefix"].endswith("_g2v2_g")
     port = rule["route"][0]["destination"]["port"]["number"]
     assert (port, type(port)) == (80, int)
 

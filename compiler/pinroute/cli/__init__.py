@@ -28,6 +28,7 @@ COMMANDS = {
     "doctor": "Ask a cluster whether an experiment can work there.",
     "rbac": "Print the Kubernetes rights that each use needs.",
     "try": "Send every user hash through a real Envoy on this machine.",
+    "observability": "Show how Prometheus counts groups and buckets, and what it costs.",
     "explain": "Explain a finding or a field of the spec.",
     "schema": "Print a JSON Schema.",
     "completion": "Print a shell completion script.",

@@ -24,6 +24,7 @@ from pinroute.routing import (
     each_match,
     look_up_services,
 )
+from pinroute.stages.parts import Part
 
 CHUNK = 50_000
 
@@ -49,7 +50,7 @@ CHUNK = 50_000
     reaches it; a dead one with the match before it that takes all of its requests.
 
     With --hashes, one value a line, the answer is one line each, as tab-separated
-    value, version and group.
+    value, version and group, and where the spec has buckets the number of the bucket.
     """,
 )
 @click.argument("values", nargs=-1, metavar="[VALUE]...")
@@ -151,10 +152,19 @@ def _many(compiled: Compiled, name: str) -> int:
     except OSError as error:
         raise click.ClickException(f"cannot read {name}: {error.strerror or error}") from None
     values = value_lines(data)
-    endings: dict[tuple[str, str], str] = {}
+    endings: dict[int, str] = {}
+    buckets = compiled.checked.spec.experiment.buckets is not None
+
+    def ending(part: Part) -> str:
+        """Return what follows a value; parts are few, and stay as long as their table."""
+        text = f"\t{part.version}\t{part.label}"
+        if buckets:
+            text += f"\t{'' if part.bucket is None else part.bucket}"
+        return endings.setdefault(id(part), f"{text}\n")
+
     lines = (
-        value + (endings.get(answer) or endings.setdefault(answer, "\t{}\t{}\n".format(*answer)))
-        for value, answer in zip(values, look_up_many(compiled, values), strict=True)
+        value + (endings.get(id(part)) or ending(part))
+        for value, part in zip(values, look_up_many(compiled, values), strict=True)
     )
     out = sys.stdout.buffer
     while chunk := list(islice(lines, CHUNK)):
@@ -175,6 +185,10 @@ def _text(answers: list[Answer]) -> str:
         ]
         for answer in answers
     ]
+    if any(answer.bucket is not None for answer in answers):
+        heads.insert(3, "BUCKET")
+        for row, answer in zip(rows, answers, strict=True):
+            row.insert(3, "-" if answer.bucket is None else str(answer.bucket))
     if len({answer.experiment for answer in answers}) > 1:
         heads.insert(1, "EXPERIMENT")
         for row, answer in zip(rows, answers, strict=True):
@@ -213,6 +227,6 @@ def _json(answers: list[Answer]) -> str:
         item["absent"] = answer.value is None
         fields = answer._asdict()
         del fields["value"]
-        item.update({name: text for name, text in fields.items() if text != ""})
+        item.update({name: found for name, found in fields.items() if found not in ("", None)})
         items.append(item)
     return dumped({"kind": "Lookup", "items": items})

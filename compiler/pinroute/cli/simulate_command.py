@@ -17,6 +17,7 @@ from pinroute.cli.table import columns
 from pinroute.cli.terminal import out
 from pinroute.compilation import Compiled
 from pinroute.lookup import look_up_many
+from pinroute.probes.probe import parts_in
 from pinroute.stages.parts import Part
 from pinroute.table.measure import sizes
 from pinroute.table.universe import Universe
@@ -108,27 +109,35 @@ def _rows(
 ) -> list[dict[str, object]]:
     """Return a row for each group: version, group, share, and what was expected and counted.
 
-    Nothing is expected of values that are no user hashes, and they are counted all the same.
+    Of an arm with buckets also how many whole ones it has. Nothing is expected of values
+    that are no user hashes, and they are counted all the same.
     """
     sound = len(values or ()) if look is None else look.hashes
     table = next(iter(compiled.stages[0].tables.values()))
-    shares = sizes(table, lambda leaf: leaf.attribution)
-    counted = Counter(look_up_many(compiled, values)) if values is not None else Counter()
+    shares = sizes(table, lambda leaf: _group(leaf.attribution))
+    counted = Counter(map(_group, look_up_many(compiled, values or ())))
+    buckets = Counter(_group(part) for part in parts_in(table) if part.bucket is not None)
     rows: list[dict[str, object]] = []
-    for leaf in table.leaves:
-        part = leaf.attribution
-        if not isinstance(part, Part):
-            continue
-        share = float(shares.get(part, 0))
-        actual = counted.get((part.version, part.label), 0)
+    for group in dict.fromkeys(map(_group, parts_in(table))):
+        share = float(shares.get(group, 0))
+        actual = counted[group]
         if share == 0 and actual == 0:
             continue
-        row: dict[str, object] = {"version": part.version, "group": part.label, "share": share}
+        version, label = group
+        row: dict[str, object] = {"version": version, "group": label, "share": share}
+        if buckets[group]:
+            row["buckets"] = buckets[group]
         if values is not None:
             row["expected"] = share * sound
             row["counted"] = actual
         rows.append(row)
     return rows
+
+
+def _group(part: object) -> tuple[str, str]:
+    if not isinstance(part, Part):
+        raise TypeError("a stage's table is attributed to parts")
+    return part.version, part.label
 
 
 def _text(runs: list[Run]) -> str:
@@ -144,6 +153,11 @@ def _text(runs: list[Run]) -> str:
         for run in runs
         for row in run.rows
     ]
+    if any("buckets" in row for run in runs for row in run.rows):
+        heads.insert(4, "BUCKETS")
+        rows = (row for run in runs for row in run.rows)
+        for line, row in zip(cells, rows, strict=True):
+            line.insert(4, str(row.get("buckets", "-")))
     first = 0 if len(runs) > 1 else 1
     table = columns(heads[: len(cells[0])][first:], [row[first:] for row in cells])
     sentences = [

@@ -41,7 +41,10 @@ def action(fields: Body) -> Action:
 
 
 class Item(NamedTuple):
-    """One match item. `route` is the entry of `route.http`, `label` the group (or bucket …)."""
+    """One match item. `route` is the entry of `route.http`, `label` the group, or what else it is.
+
+    `bucket` is the number of the bucket that it takes, if it takes one.
+    """
 
     condition: Body
     values: Values
@@ -50,6 +53,12 @@ class Item(NamedTuple):
     rule: str
     label: str
     stat_prefix: str | None = None
+    bucket: int | None = None
+
+    @property
+    def counter(self) -> str | None:
+        """The statPrefix of a bucket: what is counted under it has to be that bucket."""
+        return self.stat_prefix if self.bucket is not None else None
 
 
 class RouteList(NamedTuple):
@@ -92,13 +101,15 @@ def first(items: Iterable[Item], universe: Universe, values: Sequence[str]) -> I
 
 
 def table_of_items(items: Sequence[Item], universe: Universe) -> Table:
-    """Return the table that items of one condition make: what the written rules say."""
-    outcomes = list(dict.fromkeys(item.action.outcome for item in items))
-    leaves = [Leaf(outcome, outcome) for outcome in outcomes]
-    number = {outcome: index for index, outcome in enumerate(outcomes)}
+    """Return the table that items of one condition make: what the written rules say.
+
+    Its leaves are attributed to the counters of buckets.
+    """
+    leaves = list(dict.fromkeys(Leaf(item.action.outcome, item.counter) for item in items))
+    number = {leaf: index for index, leaf in enumerate(leaves)}
     reached: list[tuple[Block, int]] = []
     for item in items:
-        leaf = number[item.action.outcome]
+        leaf = number[Leaf(item.action.outcome, item.counter)]
         if item.values.kind == "any":
             return table_of(universe, leaves, leaf, leaf, reached)
         reached.append((Block(item.values.prefix, item.values.kind == "hashes"), leaf))

@@ -31,9 +31,15 @@ class Listener:
 
 
 def bootstrap(
-    listeners: Sequence[Listener], clusters: Mapping[str, "Endpoint"], *, joined: bool
+    listeners: Sequence[Listener],
+    clusters: Mapping[str, "Endpoint"],
+    *,
+    joined: bool,
+    stats_config: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
     """Return Envoy's bootstrap configuration, to be written as JSON.
+
+    `stats_config` is Envoy's own: which counters there are, and what is a tag of them.
 
     `joined` brings back the header matching of Envoy before 1.39: the values of a repeated
     header are joined with commas, instead of matched one by one.
@@ -44,6 +50,7 @@ def bootstrap(
     return {
         "admin": {"address": _loopback(0)},
         "layered_runtime": {"layers": [{"name": "static", "static_layer": runtime}]},
+        "stats_config": stats_config or {},
         "static_resources": {
             "listeners": [_listener(listener) for listener in listeners],
             "clusters": [_cluster(name, endpoint) for name, endpoint in clusters.items()],

@@ -41,6 +41,11 @@ class Gateway:
         """Return the port of the listener; KeyError if there is none of that name."""
         return self.ports[name]
 
+    def scrape(self, pattern: str) -> str:
+        """Return what Prometheus scrapes of statistics whose names contain a match of the pattern."""
+        path = f"/stats/prometheus?filter={quote(pattern, safe='')}"
+        return _admin(self.admin, path).decode()
+
     def stats(self, pattern: str) -> dict[str, int]:
         """Return the counters and gauges whose names contain a match of the RE2 pattern."""
         body = _admin(self.admin, f"/stats?format=json&filter={quote(pattern, safe='')}")
@@ -54,14 +59,16 @@ def running(
     clusters: Mapping[str, "Endpoint"],
     *,
     joined: bool = False,
+    stats_config: Mapping[str, object] | None = None,
     timeout: float = 20.0,
 ) -> Iterator[Gateway]:
     """Start Envoy (one worker), wait until every listener answers, and stop it at the end.
 
     `clusters` maps names as routes use them (`outbound|80||host`) to where they lead.
     `joined` matches the values of a repeated header as one, joined with commas (`a,b`),
-    instead of each by itself; Envoy before 1.39 always does. Raise EnvoyMissing, EnvoyRefused, or, if Envoy does not run
-    or is not ready within `timeout` seconds, EnvoyFailed.
+    instead of each by itself; Envoy before 1.39 always does. `stats_config` is Envoy's own.
+    Raise EnvoyMissing, EnvoyRefused, or, if Envoy does not run or is not ready within
+    `timeout` seconds, EnvoyFailed.
     """
     names = [listener.name for listener in listeners]
     if len(set(names)) < len(names):
@@ -69,7 +76,7 @@ def running(
     binary = envoy_binary()
     with tempfile.TemporaryDirectory(prefix="pinroute-") as temporary:
         folder = Path(temporary)
-        configuration = bootstrap(listeners, clusters, joined=joined)
+        configuration = bootstrap(listeners, clusters, joined=joined, stats_config=stats_config)
         (folder / "envoy.json").write_text(json.dumps(configuration), encoding="utf-8")
         with _process(binary, folder) as process:
             yield _ready(process, folder, frozenset(names), timeout)

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pinroute.diagnostics import Diagnostic, Path, diagnose
+from pinroute.istio.counters import counters_of
 from pinroute.istio.emit import match_items
 from pinroute.istio.limits import MAX_CLIENT_APPLY_BYTES, MAX_ITEMS, MAX_OBJECT_BYTES
 from pinroute.manifest.bundle import Rendered
 from pinroute.spec.meaning import Spec
+from pinroute.spec.model import Experiment
 
 # Where the rules are as few as can be, advice to make them few would not help.
 _IF_MINIMAL = {
@@ -23,7 +25,6 @@ def check_sizes(spec: Spec, rendered: Sequence[Rendered]) -> list[Diagnostic]:
     path: Path = ("spec", "groups")
     where = spec.document.span(path, key=True)
     experiment = spec.experiment
-    hints = _IF_MINIMAL if experiment.output.rules == "minimal" else {}
     seen: set[int] = set()
     for stage in rendered:
         service = stage.virtual_service
@@ -31,6 +32,12 @@ def check_sizes(spec: Spec, rendered: Sequence[Rendered]) -> list[Diagnostic]:
             continue
         seen.add(id(service["spec"]))
         items = match_items(service["spec"]["http"])
+        hints = _IF_MINIMAL if experiment.output.rules == "minimal" else {}
+        counted = _bucket_items(experiment, service["spec"]["http"])
+        if counted > items // 2:
+            fewer = (experiment.buckets or 0) // len(experiment.user_hash.alphabet)
+            hint = f"{counted:,} match items are buckets: try 'buckets: {fewer}'"
+            hints = dict.fromkeys(_IF_MINIMAL, hint)
         # The text of a Python object is nearly its JSON, and quickly made.
         large = len(repr(service)) > MAX_CLIENT_APPLY_BYTES // 4
         size = _json_bytes(service) if large else 0
@@ -55,6 +62,18 @@ def check_sizes(spec: Spec, rendered: Sequence[Rendered]) -> list[Diagnostic]:
             if exceeded
         ]
     return found
+
+
+def _bucket_items(experiment: Experiment, rules: Sequence[Mapping[str, Any]]) -> int:
+    """Count the match items that are there to count a bucket."""
+    if experiment.buckets is None:
+        return 0
+    counters = counters_of(experiment)
+    return sum(
+        counters.is_bucket(str(item.get("statPrefix", "")))
+        for rule in rules
+        for item in rule.get("match") or ()
+    )
 
 
 def _json_bytes(item: Mapping[str, Any]) -> int:

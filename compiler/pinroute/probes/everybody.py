@@ -51,9 +51,16 @@ def _lines(
         label = part_of(table, value).label
         yield f"{'every' if whole else 'sampled'} hash in {label}", (value,)
     yield "no hash", ()
-    starts = sorted(
-        {values.prefix for part in parts_in(table) for values in part.values if values.prefix}
-    )
+    starts = [
+        values.prefix
+        for part in parts_in(table)
+        for values in part.values
+        if values.prefix and part.bucket is None
+    ]
+    # Of buckets, which are many, the first of each group stands for all.
+    first = {part.label: part for part in reversed(parts_in(table)) if part.bucket is not None}
+    starts += [values.prefix for part in first.values() for values in part.values]
+    starts = sorted(set(starts))
     yield from odd_lines(universe, starts, kind)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
 from pinroute.diagnostics.nearest import did_you_mean
-from pinroute.spec.model import Experiment
+from pinroute.spec.model import NO_ANALYSIS, Experiment
 from pinroute.spec.nodes import Document, Mapping, Scalar
 from pinroute.spec.prefixes import check_prefixes
 from pinroute.spec.promotion import Promotion, phases
@@ -166,8 +166,6 @@ def _stage(spec: Spec) -> Iterator[Diagnostic]:
 
 
 _LATER: tuple[Path, ...] = (
-    ("spec", "analysis"),
-    ("spec", "buckets"),
     ("spec", "schedule"),
     ("spec", "outcomes"),
     *(("spec", field) for field in ITER8_FIELDS),
@@ -226,6 +224,14 @@ def _splice(spec: Spec) -> Iterator[Diagnostic]:
             yield diagnose("PIN256", where, path, hint=hint, problem=problem)
 
 
+def _analysis(spec: Spec) -> Iterator[Diagnostic]:
+    if spec.experiment.buckets is None and spec.experiment.analysis == NO_ANALYSIS:
+        return
+    from pinroute.spec.analysis import check_analysis
+
+    yield from check_analysis(spec.document, spec.experiment)
+
+
 def _prefixes(spec: Spec) -> Iterator[Diagnostic]:
     yield from check_prefixes(spec.document, spec.experiment)
 
@@ -241,4 +247,5 @@ _CHECKS: tuple[Callable[[Spec], Iterator[Diagnostic]], ...] = (
     _not_built,
     _splice,
     _prefixes,
+    _analysis,
 )

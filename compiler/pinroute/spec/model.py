@@ -99,6 +99,16 @@ class Group(NamedTuple):
         return self.percent is not None or bool(self.ramp)
 
 
+class Analysis(NamedTuple):
+    """Which groups are compared; None or empty where the spec does not say."""
+
+    control: GroupName | None
+    treatments: tuple[GroupName, ...]
+
+
+NO_ANALYSIS = Analysis(None, ())
+
+
 class Fallback(NamedTuple):
     """Where requests go that are in no group, carry no hash, or a malformed one."""
 
@@ -183,6 +193,8 @@ class Experiment(NamedTuple):
     baseline: VersionName
     groups: tuple[Group, ...]
     fallback: Fallback
+    buckets: int | None
+    analysis: Analysis
     promotion: str | None
     rotation: str | None
     output: Output
@@ -194,3 +206,12 @@ class Experiment(NamedTuple):
             if version.name == name:
                 return version
         raise KeyError(name)
+
+    @property
+    def arms(self) -> tuple[GroupName, ...]:
+        """The groups that are compared: those of `analysis`, each half of it all others by default."""
+        control, treatments = self.analysis
+        names = tuple(group.name for group in self.groups)
+        if control is None or not treatments:
+            return names
+        return tuple(name for name in names if name == control or name in treatments)

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from pinroute.spec.model import (
     NO_HEADERS,
+    Analysis,
     Body,
     Environment,
     Experiment,
@@ -52,6 +53,8 @@ def resolve(data: Fields, environment: Fields | None = None) -> Experiment:
         baseline=baseline,
         groups=tuple(_group(item) for item in spec.get("groups", ())),
         fallback=_fallback(spec.get("fallback", {}), baseline),
+        buckets=int(spec["buckets"]) if "buckets" in spec else None,
+        analysis=_analysis(spec.get("analysis", {})),
         promotion=spec.get("promotion", {}).get("strategy"),
         rotation=spec.get("rotation", {}).get("key"),
         output=_output(spec.get("output", {})),
@@ -174,6 +177,14 @@ def _group(fields: Fields) -> Group:
         percent=fields.get("percent"),
         slot=SlotBounds(slot["from"], slot["to"]) if slot is not None else None,
         ramp=tuple(fields.get("ramp", ())),
+    )
+
+
+def _analysis(fields: Fields) -> Analysis:
+    control = fields.get("control")
+    return Analysis(
+        control=GroupName(control) if control is not None else None,
+        treatments=tuple(GroupName(name) for name in fields.get("treatments", ())),
     )
 
 

@@ -1,7 +1,8 @@
 """The parts of a stage: which values of the user hash are called what, and meet which version.
 
-Parts are in first-match order and together take every request: the groups, then
-`unassigned`, `malformed` (with `strict`) and `no-hash`.
+Parts are in first-match order and together take every request: the groups (of an arm
+with buckets each whole bucket, then the rest), then `unassigned`, `malformed` (with
+`strict`) and `no-hash`.
 """
 
 from collections.abc import Sequence
@@ -9,18 +10,23 @@ from typing import NamedTuple
 
 from pinroute.istio.routelist import ANY, PRESENT, Values
 from pinroute.spec.meaning import RESERVED
-from pinroute.spec.model import Experiment, VersionName
+from pinroute.spec.model import Experiment, Group, VersionName
 from pinroute.spec.promotion import SCALE, kind_of, promotion_of
+from pinroute.table.universe import Universe
 
 UNASSIGNED, MALFORMED, NO_HASH, FALLBACK = RESERVED
 
 
 class Part(NamedTuple):
-    """Some values of the user hash under one label, and the version they meet."""
+    """Some values of the user hash under one label, and the version they meet.
+
+    `bucket` is the number of the bucket that they are, if they are one.
+    """
 
     label: str
     version: VersionName
     values: tuple[Values, ...]
+    bucket: int | None = None
 
 
 def parts_of(experiment: Experiment, stage: str) -> list[Part]:
@@ -35,14 +41,15 @@ def parts_of(experiment: Experiment, stage: str) -> list[Part]:
     kind = "hashes" if experiment.user_hash.strict else "prefix"
     fallback = experiment.fallback
     observing = stage == "observe"
-    parts = [
-        Part(
-            group.name,
-            experiment.baseline if observing else group.version,
-            tuple(Values(kind, prefix) for prefix in group.prefixes),
-        )
-        for group in experiment.groups
-    ]
+    parts: list[Part] = []
+    arms, buckets = experiment.arms, experiment.buckets
+    for group in experiment.groups:
+        version = experiment.baseline if observing else group.version
+        if buckets is not None and group.name in arms:
+            parts += _buckets(experiment, buckets, group, version, kind)
+        else:
+            values = tuple(Values(kind, prefix) for prefix in group.prefixes)
+            parts.append(Part(group.name, version, values))
     no_hash = experiment.baseline if observing else fallback.no_hash
     unassigned = experiment.baseline if observing else fallback.unassigned
     malformed = experiment.baseline if observing else (fallback.malformed or fallback.no_hash)
@@ -53,6 +60,38 @@ def parts_of(experiment: Experiment, stage: str) -> list[Part]:
         parts.append(Part(UNASSIGNED, unassigned, (PRESENT,)))
     parts.append(Part(NO_HASH, no_hash, (ANY,)))
     return parts
+
+
+def _buckets(
+    experiment: Experiment, buckets: int, group: Group, version: VersionName, kind: str
+) -> list[Part]:
+    """Return a part for each whole bucket of a group, then one for what is left of it."""
+    from pinroute.table.buckets import cut
+
+    universe = Universe(experiment.user_hash.alphabet, experiment.user_hash.digits)
+    found = cut(universe, buckets, group.prefixes)
+    parts = [
+        Part(group.name, version, tuple(Values(kind, prefix) for prefix in prefixes), number)
+        for number, prefixes in found.whole.items()
+    ]
+    if kind == "hashes":  # where a bucket is listed in pieces, nothing but its hashes is in it
+        parts = [whole(part) for part in parts]
+    # A value that is too short for a bucket, or goes on with something foreign, still begins
+    # like the group.
+    left = (*found.left, *(found.cut if kind == "prefix" else ()))
+    if left or not parts:
+        parts.append(Part(group.name, version, tuple(Values(kind, prefix) for prefix in left)))
+    return parts
+
+
+def whole(part: Part) -> Part:
+    """Return a bucket that may be listed in pieces as one block."""
+    from pinroute.table.buckets import joined
+
+    if len(part.values) == 1:
+        return part
+    prefix = joined([values.prefix for values in part.values])
+    return part._replace(values=(Values(part.values[0].kind, prefix),))
 
 
 def merged_fallback(parts: Sequence[Part]) -> list[Part]:

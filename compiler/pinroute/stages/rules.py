@@ -1,30 +1,31 @@
 """From the parts of a stage to the items of one entry of `route.http`.
 
 `per-group` writes a rule for each group, with its prefixes as they are given;
-`minimal` writes the fewest match items that route every user hash alike.
+`minimal` writes the fewest match items that route every user hash alike. Both write a
+match item for each bucket, counted by itself.
 """
 
 from collections.abc import Callable, Hashable, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
+from pinroute.istio.counters import Counters
 from pinroute.istio.routelist import ANY, PRESENT, Action, Item, Values, action
 from pinroute.spec.meaning import RESERVED
 from pinroute.spec.model import HttpRoute, VersionName
-from pinroute.stages.parts import FALLBACK, MALFORMED, NO_HASH, Part, merged_fallback
+from pinroute.stages.parts import FALLBACK, MALFORMED, NO_HASH, Part, merged_fallback, whole
 from pinroute.table.minimise import Labelled, minimise
 from pinroute.table.table import Block, Leaf, Table, table_of
 from pinroute.table.universe import Universe
 
 EVERY_REQUEST: tuple[dict[str, Any], ...] = ({},)
-_STAT = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 
 
 class Naming(NamedTuple):
-    """How the rules of an experiment are called. An empty prefix means: not at all."""
+    """How the rules of an experiment and their counters are called; None or "" is: not at all."""
 
     rule_prefix: str
-    stat_prefix: str
+    counters: Counters | None
 
     def rule(self, label: str, route: str) -> str:
         """Return the name of a rule."""
@@ -32,11 +33,11 @@ class Naming(NamedTuple):
             return ""
         return f"{self.rule_prefix}{label}/{route}" if route else f"{self.rule_prefix}{label}"
 
-    def stat(self, label: str) -> str | None:
-        """Return the statPrefix of a group: only characters that Prometheus cannot confuse."""
-        if not self.stat_prefix:
+    def stat(self, label: str, version: VersionName, bucket: int | None) -> str | None:
+        """Return the statPrefix of a group, or of one of its buckets."""
+        if self.counters is None:
             return None
-        return self.stat_prefix + "".join(char if char in _STAT else "_" for char in label.lower())
+        return self.counters.stat_prefix(label, version, bucket)
 
 
 def table_of_parts(
@@ -64,7 +65,7 @@ def group_items(
     return [
         item
         for part in merged_fallback(parts)
-        for item in _items(part.label, part.values, act(part.version), route, naming)
+        for item in _items(part, act(part.version), route, naming)
     ]
 
 
@@ -77,8 +78,9 @@ def minimal_items(
 ) -> list[Item]:
     """Return the items of `rules: minimal`: the proved optimum, grouped into few rules.
 
-    Its root is where requests without a hash go. A malformed hash shares the block that
-    it begins like; with `strict` it goes where `malformed` says, and where that is
+    Buckets come first, one item each: what is left need not say anything about their user
+    hashes. Its root is where requests without a hash go. A malformed hash shares the block
+    that it begins like; with `strict` it goes where `malformed` says, and where that is
     another version, its rule takes the hashes that no longer prefix names, too.
     """
     version_of = {act(part.version).outcome: part.version for part in reversed(parts)}
@@ -86,19 +88,22 @@ def minimal_items(
     malformed = next((part for part in parts if part.label == MALFORMED), rest)
     apart = act(malformed.version).outcome != act(rest.version).outcome
     root = parts.index(malformed) if apart else table.absent
-    items: list[Item] = []
+    buckets = [whole(part) for part in parts if part.bucket is not None]
+    items = [item for part in buckets for item in _items(part, act(part.version), route, naming)]
     taken = {*RESERVED, *version_of.values()}
-    used: set[str] = set()
-    for outcome, prefixes in _layers(minimise(table, root)):
+    used = {part.label for part in buckets}
+    free = frozenset(number for number, part in enumerate(parts) if part.bucket is not None)
+    for outcome, prefixes in _layers(minimise(table, root, free)):
         version = version_of[str(outcome)]
         label = _label(version, taken, used)
         used.add(label)
         values = tuple(_block(prefix, table.strict) for prefix in prefixes)
-        items += _items(label, values, act(version), route, naming)
+        items += _items(Part(label, version, values), act(version), route, naming)
     if apart:
-        items += _items(MALFORMED, (PRESENT,), act(malformed.version), route, naming)
+        other = Part(MALFORMED, malformed.version, (PRESENT,))
+        items += _items(other, act(other.version), route, naming)
     label = FALLBACK if rest.label == NO_HASH else rest.label
-    return items + _items(label, (ANY,), act(rest.version), route, naming)
+    return items + _items(rest._replace(label=label), act(rest.version), route, naming)
 
 
 def _label(version: str, taken: set[str], used: set[str]) -> str:
@@ -143,18 +148,14 @@ def _layers(labelled: Sequence[Labelled]) -> list[tuple[Hashable, list[str]]]:
     return [layers[key] for key in sorted(layers)]
 
 
-def _items(
-    label: str,
-    values: Sequence[Values],
-    act: Action,
-    route: HttpRoute | None,
-    naming: Naming,
-) -> list[Item]:
+def _items(part: Part, act: Action, route: HttpRoute | None, naming: Naming) -> list[Item]:
     name = route.name if route is not None else ""
     conditions = (route.match if route is not None else ()) or EVERY_REQUEST
+    rule = naming.rule(part.label, name)
+    stat = naming.stat(part.label, part.version, part.bucket)
     return [
-        Item(condition, one, act, name, naming.rule(label, name), label, naming.stat(label))
-        for one in values
+        Item(condition, one, act, name, rule, part.label, stat, part.bucket)
+        for one in part.values
         for condition in conditions
     ]
 

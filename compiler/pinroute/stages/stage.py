@@ -6,21 +6,21 @@ promote-vK   everybody meets version K; promote-vK-phase-J is a step on the way 
 done         everybody meets the baseline, and the experiment's groups are gone
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
+from pinroute.istio.counters import counters_of
 from pinroute.istio.routelist import Action, Item, RouteList, table_of_items
-from pinroute.spec.digest import digest_of
 from pinroute.spec.meaning import stage_names
 from pinroute.spec.model import Body, Experiment, VersionName
 from pinroute.spec.promotion import SCALE, kind_of, promotion_of
 from pinroute.stages.actions import version_action
-from pinroute.stages.parts import parts_of
+from pinroute.stages.parts import Part, parts_of
 from pinroute.stages.promotion import inference_services, place_of
 from pinroute.stages.rules import Naming, group_items, minimal_items, raw_items, table_of_parts
 from pinroute.table.difference import difference
-from pinroute.table.table import Table
+from pinroute.table.table import Leaf, Table
 from pinroute.table.universe import Universe
 
 
@@ -82,7 +82,7 @@ def build_stage(
             found = minimal_items(parts, route, naming, act, table)
         else:
             found = group_items(parts, route, naming, act)
-        _prove(stage, table, found, whole=not minimal or table.strict)
+        _prove(stage, table, found, naming, whole=not minimal or table.strict)
         tables[route.name if route is not None else ""] = table
         items += found
     changed = () if winner is None else inference_services(experiment, winner, kind, manifests)
@@ -118,24 +118,33 @@ def with_prefixes(experiment: Experiment, stage: str) -> Experiment:
 
 def _naming(experiment: Experiment) -> Naming:
     output = experiment.output
-    identity = f"{experiment.namespace or 'default'}/{experiment.name}"
-    digest = digest_of(identity)[:8] if output.stat_prefixes else ""
     return Naming(
         f"pin/{experiment.name}/" if output.rule_names else "",
-        f"pin_{digest}_g{experiment.generation}_" if output.stat_prefixes else "",
+        counters_of(experiment) if output.stat_prefixes else None,
     )
 
 
-def _prove(stage: str, table: Table, items: list[Item], *, whole: bool) -> None:
+def _prove(stage: str, table: Table, items: list[Item], naming: Naming, *, whole: bool) -> None:
     """Compare what the rules say with what the spec says: for every string, if `whole`.
 
     Otherwise for every user hash and for a missing one: minimal rules may send a
-    malformed hash elsewhere.
+    malformed hash elsewhere. Compared is what a request gets, and by which counter a
+    bucket is counted.
     """
+
+    def told(leaf: Leaf) -> Hashable:
+        part = leaf.attribution
+        if not isinstance(part, Part):
+            return leaf
+        counter = None
+        if part.bucket is not None:
+            counter = naming.stat(part.label, part.version, part.bucket)
+        return Leaf(leaf.outcome, counter)
+
     condition = items[0].condition
     written = table_of_items(
         [item for item in items if item.condition is condition], table.universe
     )
-    witness = difference(table, written, hashes_only=not whole)
+    witness = difference(table, written, told, hashes_only=not whole)
     if witness is not None:
         raise Unproved(f"stage {stage}: value {witness!r} is not routed as the spec says")

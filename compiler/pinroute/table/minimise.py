@@ -26,10 +26,14 @@ class Labelled(NamedTuple):
     outcome: Hashable
 
 
-def minimise(table: Table, root_leaf: int | None = None) -> list[Labelled]:
+def minimise(
+    table: Table, root_leaf: int | None = None, free: frozenset[int] = frozenset()
+) -> list[Labelled]:
     """Return a smallest longest-prefix list for the user hashes of a table.
 
-    `root_leaf` is the leaf whose outcome is free, by default that of a missing value.
+    `root_leaf` is the leaf whose outcome is given for free, by default that of a missing
+    value. Of the hashes of the leaves `free` the list may say anything: others, that stand
+    before it, take them.
 
     Values that are no user hashes (too short, foreign characters) may be treated
     differently. Deterministic: of equally good labels the inherited one is kept, then
@@ -42,6 +46,8 @@ def minimise(table: Table, root_leaf: int | None = None) -> list[Labelled]:
         if outcome not in outcomes:
             outcomes.append(outcome)
         bit_of.append(1 << outcomes.index(outcome))
+    every = (1 << len(outcomes)) - 1
+    bit_of = [every if number in free else bit for number, bit in enumerate(bit_of)]
     root = project(table.root, table.universe.digits) if table.strict else table.root
     start = bit_of[table.absent if root_leaf is None else root_leaf]
     masks: list[int] = []
@@ -49,7 +55,7 @@ def minimise(table: Table, root_leaf: int | None = None) -> list[Labelled]:
         _survey(root, bit_of, masks)
     found: list[tuple[str, int]] = []
     if isinstance(root, int):
-        if bit_of[root] != start:
+        if not bit_of[root] & start:
             found.append(("", bit_of[root]))
     else:
         _choose(root, start, bit_of, masks, table.universe.alphabet, found)
@@ -111,7 +117,7 @@ def _choose(
         for char, child in zip(alphabet, node[FIRST:], strict=True):
             if not isinstance(child, int):
                 walk(child, inherited, prefix + char)
-            elif bit_of[child] != inherited:
+            elif not bit_of[child] & inherited:
                 found.append((prefix + char, bit_of[child]))
 
     walk(root, start, "")
