@@ -11,11 +11,12 @@ Everything is done for many tests at once, a row each; rows may miss looks.
 """
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from pinroute.stats.density import beyond, density, panels, step
+from pinroute.stats.density import beyond, density, panels, quadrature, step
 from pinroute.stats.tails import Floats, quantile_above
 
 Flags = npt.NDArray[np.bool_]
@@ -34,7 +35,8 @@ class Paths:
     Rows with `two_sided` go on between -critical and critical, the others below critical.
     `information` and `critical` belong to the last look with a boundary (0 and inf where
     there was none), `former` is the information of the look before it, of which `nodes`
-    (rows, n) are points and `mass` is their weight times density.
+    (rows, n) are points and `mass` is their weight times density. A row has `sizes` points;
+    the others are zero.
     """
 
     two_sided: Flags
@@ -43,6 +45,7 @@ class Paths:
     former: Floats
     nodes: Floats
     mass: Floats
+    sizes: Rows
 
 
 def begin(two_sided: Flags) -> Paths:
@@ -50,7 +53,8 @@ def begin(two_sided: Flags) -> Paths:
     rows = len(two_sided)
     none = np.zeros(rows)
     start = np.zeros((rows, 1))
-    return Paths(two_sided, none, np.full(rows, np.inf), none, start, start + 1.0)
+    sizes = np.ones(rows, dtype=np.intp)
+    return Paths(two_sided, none, np.full(rows, np.inf), none, start, start + 1.0, sizes)
 
 
 def advance(paths: Paths, rows: Rows, information: Floats, increment: Floats) -> Paths:
@@ -65,9 +69,42 @@ def advance(paths: Paths, rows: Rows, information: Floats, increment: Floats) ->
     rows, information, increment = rows[spends], information[spends], increment[spends]
     if not len(rows):
         return paths
+    now = np.maximum(information, LEAST_GROWTH * paths.information[rows])
+    count = _panels(paths, rows, now)
+    for panels_now in np.unique(count):  # 0: the first look of a row
+        some = count == panels_now
+        paths = _step(paths, rows[some], now[some], increment[some], int(panels_now))
+    return paths
+
+
+def _panels(paths: Paths, rows: Rows, now: Floats) -> Rows:
+    """Return in how many panels the density of the last look has to be cut; 0 if none was."""
     last = paths.information[rows]
-    now = np.maximum(information, LEAST_GROWTH * last)
-    nodes, mass = _layer(paths, rows, now)
+    started = last > 0.0
+    safe = np.where(started, last, now / 2.0)
+    ahead, _, width = step(safe, now)
+    _, _, before = step(paths.former[rows], safe)
+    low, high = _inside(paths, rows)
+    return np.where(started, panels(low, high, np.minimum(before, width / ahead)), 0)
+
+
+def _inside(paths: Paths, rows: Rows) -> tuple[Floats, Floats]:
+    """Return between which values the paths of the last look go on."""
+    high = np.minimum(paths.critical[rows], HIGHEST)
+    return np.where(paths.two_sided[rows], -high, LOWEST), high
+
+
+def _step(paths: Paths, rows: Rows, now: Floats, increment: Floats, count: int) -> Paths:
+    """Return the paths after a look of rows that need the same number of panels."""
+    last, former = paths.information[rows], paths.former[rows]
+    if count == 0:
+        nodes, mass = np.zeros((len(rows), 1)), np.ones((len(rows), 1))
+    else:
+        size = int(paths.sizes[rows].max())
+        behind, _, before = step(former, last)
+        nodes, weights = quadrature(*_inside(paths, rows), count)
+        mean = paths.nodes[rows, :size] * behind[:, None]
+        mass = weights * density(nodes, mean, paths.mass[rows, :size], before)
     factor, _, width = step(last, now)
     critical = _solve(nodes * factor[:, None], mass, width, increment)
     return replace(
@@ -77,25 +114,8 @@ def advance(paths: Paths, rows: Rows, information: Floats, increment: Floats) ->
         former=_put(paths.former, rows, last),
         nodes=_put_wide(paths.nodes, rows, nodes),
         mass=_put_wide(paths.mass, rows, mass),
+        sizes=_put(paths.sizes, rows, np.full(len(rows), nodes.shape[1], dtype=np.intp)),
     )
-
-
-def _layer(paths: Paths, rows: Rows, now: Floats) -> tuple[Floats, Floats]:
-    """Return points of the last look inside its boundary, and their weight times density."""
-    last, former = paths.information[rows], paths.former[rows]
-    started = last > 0.0
-    if not started.any():
-        return np.zeros((len(rows), 1)), np.ones((len(rows), 1))
-    last = np.where(started, last, now / 2.0)  # any value: the row is overwritten below
-    ahead, _, width = step(last, now)
-    behind, _, before = step(former, last)
-    high = np.minimum(paths.critical[rows], HIGHEST)
-    low = np.where(paths.two_sided[rows], -high, LOWEST)
-    nodes, weights = panels(low, high, np.minimum(before, width / ahead))
-    mass = weights * density(nodes, paths.nodes[rows] * behind[:, None], paths.mass[rows], before)
-    nodes[~started], mass[~started] = 0.0, 0.0
-    mass[~started, 0] = 1.0
-    return nodes, mass
 
 
 def _solve(mean: Floats, mass: Floats, width: Floats, increment: Floats) -> Floats:
@@ -115,7 +135,12 @@ def _solve(mean: Floats, mass: Floats, width: Floats, increment: Floats) -> Floa
     return value
 
 
-def _put(all_rows: Floats, rows: Rows, values: Floats) -> Floats:
+Number = TypeVar("Number", np.float64, np.intp)
+
+
+def _put(
+    all_rows: npt.NDArray[Number], rows: Rows, values: npt.NDArray[Number]
+) -> npt.NDArray[Number]:
     """Return a copy with some rows replaced."""
     copy = all_rows.copy()
     copy[rows] = values

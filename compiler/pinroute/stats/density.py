@@ -9,12 +9,16 @@ Gauss-Legendre panels, no wider than the densities allow. A row is a test of its
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import ndtr
 
 from pinroute.stats.tails import Floats
 
+Counts = npt.NDArray[np.intp]
+
 NODES = 16  # nodes of a panel
-PANEL = 6.0  # width of a panel, in standard deviations of the narrowest factor
+PANEL = 10.0  # width of a panel, in standard deviations of the narrowest density: 1e-6 exact
+_BLOCK = 200_000  # elements that are worked on at once: they fit into a processor's cache
 
 
 def step(former: Floats, now: Floats, theta: float = 0.0) -> tuple[Floats, Floats, Floats]:
@@ -24,12 +28,19 @@ def step(former: Floats, now: Floats, theta: float = 0.0) -> tuple[Floats, Float
     return factor, shift, np.sqrt((now - former) / now)
 
 
-def panels(low: Floats, high: Floats, width: Floats) -> tuple[Floats, Floats]:
-    """Return nodes and weights, each (rows, n), for integrals from `low` to `high`.
+def panels(low: Floats, high: Floats, width: Floats) -> Counts:
+    """Return how many panels integrals from `low` to `high` need, for each row.
 
-    `width` is the standard deviation of the narrowest density in the integral.
+    `width` is the standard deviation of the narrowest density in the integral. The numbers
+    are those of a coarse scale, so that many rows have the same.
     """
-    count = max(1, int(np.ceil(np.max((high - low) / (PANEL * width)))))
+    least = np.maximum(np.ceil((high - low) / (PANEL * width)), 1.0)
+    power = 2.0 ** np.floor(np.log2(least))
+    return np.asarray(np.ceil(least / power * 2.0) / 2.0 * power).astype(np.intp)
+
+
+def quadrature(low: Floats, high: Floats, count: int) -> tuple[Floats, Floats]:
+    """Return nodes and weights, each (rows, n), for integrals from `low` to `high`."""
     unit, weights = _unit(count)
     span = (high - low)[:, None]
     return low[:, None] + span * unit, span * weights
@@ -40,9 +51,17 @@ def density(at: Floats, mean: Floats, mass: Floats, width: Floats) -> Floats:
 
     `mean` (rows, m) is where the points of the look before lead to, `mass` their weight.
     """
-    distance = (at[:, :, None] - mean[:, None, :]) / width[:, None, None]
-    kernel = np.exp(-0.5 * distance * distance)
-    found: Floats = np.einsum("bnm,bm->bn", kernel, mass)
+    scale = np.sqrt(0.5) / width[:, None]
+    targets, sources = at * scale, mean * scale
+    rows = max(1, _BLOCK // (at.shape[1] * mean.shape[1]))
+    found = np.empty(at.shape)
+    for start in range(0, len(at), rows):
+        block = slice(start, start + rows)
+        kernel = targets[block, :, None] - sources[block, None, :]
+        np.multiply(kernel, kernel, out=kernel)
+        np.negative(kernel, out=kernel)
+        np.exp(kernel, out=kernel)
+        np.einsum("bnm,bm->bn", kernel, mass[block], out=found[block])
     return found / (width[:, None] * np.sqrt(2.0 * np.pi))
 
 
