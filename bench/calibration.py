@@ -34,24 +34,24 @@ CHUNK = 125
 class Rate(NamedTuple):
     """A share of runs, with Clopper and Pearson's bounds."""
 
-    count: int
+    hits: int
     runs: int
 
     def upper(self, confidence: float = 0.95) -> float:
         """Return the one-sided upper bound."""
-        if self.count == self.runs:
+        if self.hits == self.runs:
             return 1.0
-        return float(betaincinv(self.count + 1, self.runs - self.count, confidence))
+        return float(betaincinv(self.hits + 1, self.runs - self.hits, confidence))
 
     def lower(self, confidence: float = 0.95) -> float:
         """Return the one-sided lower bound."""
-        if self.count == 0:
+        if self.hits == 0:
             return 0.0
-        return float(betaincinv(self.count, self.runs - self.count + 1, 1.0 - confidence))
+        return float(betaincinv(self.hits, self.runs - self.hits + 1, 1.0 - confidence))
 
     @property
     def share(self) -> float:
-        return self.count / self.runs
+        return self.hits / self.runs
 
     def __str__(self) -> str:
         return f"{100 * self.share:5.2f} [{100 * self.lower():5.2f}, {100 * self.upper():5.2f}]"
@@ -189,7 +189,7 @@ def relative(found: Floats, of: Floats) -> Ratio:
 
 
 def power(runs: int, seed: int) -> None:
-    """A better candidate: how often it wins, next to the oracle, and when."""
+    """Print how often a better candidate wins, next to the oracle, and when."""
     print(f"Power, {BUCKETS} buckets an arm; stop: mean part of the planned time")
     print("| users per arm | lift | oracle % | looks | relative power | stop | wrong side |")
     print("| --- | --: | --: | --: | --- | --: | --: |")

@@ -62,7 +62,8 @@ def density(at: Floats, mean: Floats, mass: Floats, width: Floats) -> Floats:
         np.negative(kernel, out=kernel)
         np.exp(kernel, out=kernel)
         np.einsum("bnm,bm->bn", kernel, mass[block], out=found[block])
-    return found / (width[:, None] * np.sqrt(2.0 * np.pi))
+    scaled: Floats = found / (width[:, None] * np.sqrt(2.0 * np.pi))
+    return scaled
 
 
 def beyond(critical: Floats, mean: Floats, mass: Floats, width: Floats) -> tuple[Floats, Floats]:

@@ -40,9 +40,7 @@ class Replicates:
 
     def minus(self, other: "Replicates") -> "Replicates":
         """Return the change since an earlier estimate on the same buckets."""
-        return Replicates(
-            self.value - other.value, self.left_out - other.left_out, self.effective
-        )
+        return Replicates(self.value - other.value, self.left_out - other.left_out, self.effective)
 
 
 def covariance(one: Floats, other: Floats) -> Floats:

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+import numpy.typing as npt
 
 from pinroute.stats.tails import Floats
+
+Whole = npt.NDArray[np.int64]
 
 
 class Traffic(StrEnum):
@@ -94,7 +97,7 @@ def draw(
 
 def _arrivals(
     traffic: Traffic, looks: int, count: int, generator: np.random.Generator
-) -> tuple["np.ndarray[tuple[int], np.dtype[np.int64]]", Floats]:
+) -> tuple[Whole, Floats]:
     """Return before which look each user comes, and for which part of the run it stays.
 
     A visit counts as a whole run: `Population.requests` are then the requests of the visit.
@@ -111,17 +114,17 @@ def _arrivals(
 
 
 def _sums(
-    place: "np.ndarray[tuple[int], np.dtype[np.int64]]",
-    values: "np.ndarray[tuple[int], np.dtype[np.int64]]",
+    place: Whole,
+    values: Whole,
     shape: tuple[int, int, int],
-) -> "np.ndarray[tuple[int, int, int], np.dtype[np.int64]]":
+) -> Whole:
     """Return the sums of values over runs, looks of arrival and buckets."""
     flat = np.bincount(place, weights=values, minlength=shape[0] * shape[1] * shape[2])
     return np.rint(flat).astype(np.int64).reshape(shape)
 
 
 def _over_time(
-    arrived: "np.ndarray[tuple[int, int, int], np.dtype[np.int64]]",
+    arrived: Whole,
     generator: np.random.Generator,
     *,
     stays: bool,
@@ -145,9 +148,7 @@ def _over_time(
     return found
 
 
-def _of_users(
-    run: "np.ndarray[tuple[int], np.dtype[np.intp]]", runs: int, events: Floats, requests: Floats
-) -> tuple[Floats, Floats]:
+def _of_users(run: Whole, runs: int, events: Whole, requests: Whole) -> tuple[Floats, Floats]:
     """Return ln(sum M / sum D) of each run, and its variance from the spread of the users.
 
     sum (M - theta D)^2 / (theta sum D)^2: the delta method.
