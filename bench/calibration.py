@@ -11,20 +11,38 @@ expected to find more. Where its own level is off, no power can be compared with
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import betaincinv, ndtri
+from scipy.special import betaincinv
+from scipy.stats import norm
 
 from pinroute.stats import gate
-from pinroute.stats.boundary import advance, begin
+from pinroute.stats.boundary import Flags, advance, begin
+from pinroute.stats.decision import finish, step
 from pinroute.stats.effect import contrast
-from pinroute.stats.jackknife import ratio
+from pinroute.stats.jackknife import Replicates, effective, ratio
+from pinroute.stats.observation import Counts, Look, Reading
+from pinroute.stats.plan import (
+    Direction,
+    Errors,
+    Guardrail,
+    Kind,
+    Metric,
+    Plan,
+    Reward,
+    Rule,
+    Scale,
+    Schedule,
+)
+from pinroute.stats.sample_ratio import of_requests, of_users
 from pinroute.stats.simulation import Population, Sample, Traffic, draw
 from pinroute.stats.spending import Spending, spent
+from pinroute.stats.state import start
 from pinroute.stats.tails import Floats
+from pinroute.stats.verdict import Decision, Verdict
 
 BUCKETS = 32
 MOST = 100  # looks that are drawn; 25 and 5 are every fourth and every twentieth of them
@@ -64,34 +82,49 @@ class Ends(NamedTuple):
     time: Floats
 
 
-def sequential(arms: tuple[Sample, Sample], looks: int) -> Ends:
-    """Run the reward's test over many runs at once: the same functions as `decide`."""
-    runs = len(arms[0].events)
-    stride = arms[0].events.shape[1] // looks
+def crossings(
+    looks: int, z: Callable[[int], tuple[Floats, Floats, Flags]], runs: int, alpha: float
+) -> Ends:
+    """Run one two-sided test over many runs at once: the same functions as `decide`.
+
+    `z` returns z values, information and fitness of all runs at a look, from 1 on. `alpha`
+    is the error of one side.
+    """
     paths = begin(np.ones(runs, dtype=np.bool_))
     used = np.zeros(runs)
     side, end = np.zeros(runs), np.ones(runs)
     for look in range(1, looks + 1):
-        at = look * stride - 1
-        estimates = []
-        fit = np.ones(runs, dtype=np.bool_)
+        value, information, fit = z(look)
+        rows = np.flatnonzero(fit & (side == 0))
+        allowed = spent(Spending.OBRIEN_FLEMING, alpha, look / looks)
+        paths = advance(paths, rows, information[rows], allowed - used[rows])
+        used[rows] = allowed
+        crossed = rows[np.abs(value[rows]) >= paths.critical[rows]]
+        side[crossed] = np.sign(value[crossed])
+        end[crossed] = look / looks
+    return Ends(side, end)
+
+
+def fitness(rate: Replicates, events: Floats) -> Flags:
+    """Return which runs pass the gate."""
+    return gate.passes(rate.effective, events, rate.left_out.shape[-1])
+
+
+def sequential(arms: tuple[Sample, Sample], looks: int) -> Ends:
+    """Run the reward's test over many runs."""
+    stride = arms[0].events.shape[1] // looks
+
+    def z(look: int) -> tuple[Floats, Floats, Flags]:
+        estimates, fit = [], np.ones(len(arms[0].events), dtype=np.bool_)
         for arm in arms:
-            events, requests = arm.events[:, at], arm.requests[:, at]
+            events, requests = (x[:, look * stride - 1] for x in (arm.events, arm.requests))
             rate = ratio(events, requests)
-            rarer = np.minimum(events.sum(-1), requests.sum(-1) - events.sum(-1))
-            fit &= gate.passes(rate.effective, rarer, events.shape[-1])
+            fit &= fitness(rate, np.minimum(events.sum(-1), (requests - events).sum(-1)))
             estimates.append(rate.log())
         effect = contrast(estimates[0], estimates[1])
-        fit &= gate.varies(effect.variance)
-        rows = np.flatnonzero(fit & (side == 0))
-        allowed = spent(Spending.OBRIEN_FLEMING, 0.025, look / looks)
-        paths = advance(paths, rows, 1.0 / effect.variance[rows], allowed - used[rows])
-        used[rows] = allowed
-        z = effect.z()[rows]
-        crossed = np.abs(z) >= paths.critical[rows]
-        side[rows[crossed]] = np.sign(z[crossed])
-        end[rows[crossed]] = look / looks
-    return Ends(side, end)
+        return effect.z(), 1.0 / effect.variance, fit & gate.varies(effect.variance)
+
+    return crossings(looks, z, len(arms[0].events), 0.025)
 
 
 def oracle(arms: tuple[Sample, Sample]) -> Floats:
@@ -154,21 +187,25 @@ def level(runs: int, seed: int) -> None:
         print(f"| {name} | {' | '.join(map(str, shares))} |", flush=True)
 
 
-def lift_for(population: Population, power: float) -> float:
-    """Return the relative effect that the oracle finds with a probability, about.
+def standard_error(population: Population) -> float:
+    """Return the standard error of ln(rate B / rate A) at the last look, two equal arms.
 
     A user's relative variance is (1 - p)/p ((1 - r)/m + r (1 + CV^2)), r = 1/(1 + c) for a
-    concentration c, m requests per user.
+    concentration c, m requests per user; 1 + CV^2 = e^(sigma^2), times 4/3 for users who come
+    at any time and stay.
     """
-    stay = 0.5 if population.traffic is Traffic.ARRIVING else 1.0
-    unequal = np.exp(population.spread**2) * (
-        4.0 / 3.0 if population.traffic is Traffic.ARRIVING else 1.0
-    )
+    arriving = population.traffic is Traffic.ARRIVING
+    unequal = float(np.exp(population.spread**2)) * (4.0 / 3.0 if arriving else 1.0)
+    requests = population.requests * (0.5 if arriving else 1.0)
     within = 1.0 / (1.0 + population.concentration)
     odds = (1.0 - population.rate) / population.rate
-    variance = odds * ((1.0 - within) / (population.requests * stay) + within * unequal)
-    z = 1.959963984540054 + float(-ndtri(1.0 - power))
-    return float(np.expm1(z * np.sqrt(2.0 * variance / population.users)))
+    variance = odds * ((1.0 - within) / requests + within * unequal)
+    return float(np.sqrt(2.0 * variance / population.users))
+
+
+def lift_for(population: Population, power: float) -> float:
+    """Return the relative effect that the oracle finds with a probability, about."""
+    return float(np.expm1((norm.isf(0.025) + norm.ppf(power)) * standard_error(population)))
 
 
 class Ratio(NamedTuple):
@@ -214,9 +251,283 @@ def power(runs: int, seed: int) -> None:
                 )
 
 
+REWARD, GUARD = Metric("reward", Kind.PROPORTION), Metric("guardrail", Kind.PROPORTION)
+
+
+def verdicts(
+    plan: Plan, effects: dict[str, float], runs: int, seed: int, looks: int = 25
+) -> Iterator[Decision]:
+    """Yield what `decide` says to runs with visits, 1,500 users an arm.
+
+    `effects` are those of the candidate, by metric, as natural logarithms. Every metric has
+    users of its own, so that metrics are independent.
+    """
+    generator = np.random.default_rng(seed)
+    control = Population(1500.0)
+    for done in range(0, runs, CHUNK):
+        size = min(CHUNK, runs - done)
+        drawn = {
+            name: [
+                draw(population, looks, BUCKETS, size, generator)
+                for population in (control, replace(control, rate=control.rate * np.exp(effect)))
+            ]
+            for name, effect in effects.items()
+        }
+        for run in range(size):
+            seen = (
+                Look(
+                    look + 1,
+                    float(look + 1),
+                    {
+                        name: {
+                            arm: Counts(
+                                tuple(sample.events[run, look].tolist()),
+                                tuple(sample.requests[run, look].tolist()),
+                            )
+                            for arm, sample in zip(plan.arms, arms, strict=True)
+                        }
+                        for name, arms in drawn.items()
+                    },
+                )
+                for look in range(looks)
+            )
+            yield until_over(plan, seen)
+
+
+def until_over(plan: Plan, looks: Iterable[Look]) -> Decision:
+    """Return the decision, and read no look after it."""
+    state = start(plan)
+    for look in looks:
+        state = step(state, look)
+        if state.decision is not None and state.decision.over:
+            break
+    return finish(state)
+
+
+def guardrails(runs: int, seed: int) -> None:
+    """Print what one guardrail does, at 25 looks, with a margin of 3.24 standard errors."""
+    error = standard_error(Population(1500.0))
+    margin = 3.24 * error
+    plan = Plan(
+        "v1",
+        ("v2",),
+        (REWARD, GUARD),
+        Schedule(25),
+        Reward("reward", Direction.HIGH),
+        (Guardrail("guardrail", Direction.LOW, float(np.expm1(margin))),),
+    )
+    print("| reward | guardrail | promoted % | stopped for harm % | mean time of all |")
+    print("| --- | --- | --- | --- | --: |")
+    cases = {
+        "found in 90 %": (3.24 * error, {"none": 0.0, "margin": 1.0, "2 margins": 2.0}),
+        "no effect": (0.0, {"none": 0.0}),
+    }
+    for number, (name, (lift, harms)) in enumerate(cases.items()):
+        for other, (label, harm) in enumerate(harms.items()):
+            effects = {"reward": lift, "guardrail": harm * margin}
+            found = list(verdicts(plan, effects, runs, seed + 200 + 10 * number + other))
+            won = Rate(sum(one.verdict is Verdict.WINNER for one in found), runs)
+            harmed = Rate(sum("does harm" in one.reason for one in found), runs)
+            when = np.mean([one.look / 25 for one in found])
+            print(f"| {name} | {label} | {won} | {harmed} | {when:.3f} |", flush=True)
+
+
+def rope(runs: int, seed: int) -> None:
+    """Print how often an effect at the edge of the ROPE, or none, is called no difference."""
+    edge = 3.24 * standard_error(Population(1500.0))
+    reward = Reward("reward", Direction.HIGH, rope=float(np.expm1(edge)))
+    plan = Plan("v1", ("v2",), (REWARD,), Schedule(25), reward)
+    print("ROPE of 3.24 standard errors of the last look, 25 looks")
+    print("| true effect | no-difference % | candidate % | mean time |")
+    print("| --- | --- | --- | --: |")
+    for number, (name, share) in enumerate({"none": 0.0, "half": 0.5, "edge": 1.0}.items()):
+        found = list(verdicts(plan, {"reward": share * edge}, runs, seed + 300 + number))
+        same = Rate(sum(one.verdict is Verdict.NO_DIFFERENCE for one in found), runs)
+        won = Rate(sum(one.verdict is Verdict.WINNER for one in found), runs)
+        when = np.mean([one.look / 25 for one in found])
+        print(f"| {name} | {same} | {won} | {when:.3f} |", flush=True)
+
+
+def split(runs: int, seed: int) -> None:
+    """Print how often the split is called wrong: when it is right, and when users are lost."""
+    print("| split on | users per arm | lost % | looks | alarms % |")
+    print("| --- | --- | --: | --: | --- |")
+    few = max(runs // 20, 1)
+    cases: list[tuple[str, Population, float, int, int]] = [
+        ("requests", Population(1500.0), 0.0, 10, runs),
+        ("requests", Population(1500.0, Traffic.PRESENT), 0.0, 10, runs),
+        ("requests", Population(500.0, spread=1.5, heavy=0.002), 0.0, 10, runs),
+        ("requests since observe", Population(1500.0, Traffic.PRESENT), 0.0, 10, runs),
+        ("counted users", Population(1500.0), 0.0, 10, runs),
+        ("requests", Population(15_000.0), 0.11, 25, few),
+        ("counted users", Population(6000.0), 0.11, 25, few),
+        ("requests since observe", Population(2000.0, Traffic.PRESENT), 0.11, 25, few),
+    ]
+    for number, (kind, population, lost, looks, count) in enumerate(cases):
+        generator = np.random.default_rng(seed + 400 + number)
+        alarms = 0
+        chunk = max(1, min(CHUNK, int(400_000 / population.users)))
+        for begin_at in range(0, count, chunk):
+            size = min(chunk, count - begin_at)
+            ends = crossings(
+                looks, _split(kind, population, lost, looks, size, generator), size, 0.0005
+            )
+            alarms += int((ends.side != 0).sum())
+        name = f"{population.traffic}{' heavy' if population.heavy else ''} {population.users:.0f}"
+        row = f"| {kind} | {name} | {100 * lost:.0f} | {looks} |"
+        print(f"{row} {Rate(alarms, count)} |", flush=True)
+
+
+def _split(
+    kind: str,
+    population: Population,
+    lost: float,
+    looks: int,
+    runs: int,
+    generator: np.random.Generator,
+) -> Callable[[int], tuple[Floats, Floats, Flags]]:
+    """Return the split's z values at a look, for runs that are drawn here.
+
+    With an observe stage, twice as many looks are drawn, and the users who are lost are
+    there in the first half only.
+    """
+    since = kind == "requests since observe"
+    drawn = 2 * looks if since else looks
+    keeps = replace(population, users=population.users * (1.0 - lost))
+    arms = [draw(one, drawn, BUCKETS, runs, generator) for one in (population, keeps)]
+    requests = [arm.requests for arm in arms]
+    before: tuple[Floats, Floats] | None = None
+    if since:
+        old = [counts[:, looks - 1] for counts in requests]
+        requests = [
+            counts[:, looks:] - first[:, None] for counts, first in zip(requests, old, strict=True)
+        ]
+        if lost:
+            gone = replace(population, users=population.users * lost)
+            old[1] = old[1] + draw(gone, drawn, BUCKETS, runs, generator).requests[:, looks - 1]
+        before = (old[0], old[1])
+
+    def z(look: int) -> tuple[Floats, Floats, Flags]:
+        if kind == "counted users":
+            a, b = (arm.users[:, look - 1].sum(-1) for arm in arms)
+            effect = of_users(a, b, 0.5)
+            return effect.z(), a + b, a + b >= gate.LEAST_EVENTS
+        now = [counts[:, look - 1] for counts in requests]
+        effect = of_requests(now[0], now[1], before)
+        fit = gate.varies(effect.variance)
+        for counts in now:
+            fit = fit & gate.passes(effective(counts), counts.sum(-1), BUCKETS)
+        return effect.z(), 1.0 / effect.variance, fit
+
+    return z
+
+
+ELAPSED = (1, 5, 10, 15, 20)  # seconds at the tutorial's five looks
+
+
+def mock(runs: int, seed: int) -> None:
+    """Print what becomes of the tutorial's made-up values: 15 against 20, and 15 against 15.
+
+    Iter8 draws each as twice the level times Beta(e, e), e the seconds since the start:
+    variance level^2 / (2 e + 1). Here the noise is declared; beside it is Iter8's rule.
+    """
+    weights = np.cumsum([2 * e + 1 for e in ELAPSED])
+    times = tuple(float(w) for w in weights / weights[-1])
+    value = Metric("user-engagement", Kind.PLAIN, Scale.DIFFERENCE)
+    reward = Reward("user-engagement", Direction.HIGH)
+    plan = Plan("v1", ("v2",), (value,), Schedule(5, times), reward)
+    print("| levels | rule | v2 % | v1 % | inconclusive % |")
+    print("| --- | --- | --- | --- | --- |")
+    for number, levels in enumerate(((15.0, 20.0), (15.0, 15.0))):
+        for rule in Rule:
+            generator = np.random.default_rng(seed + 500 + number)
+            found = []
+            for _ in range(runs):
+                looks = (_mock_look(k, e, levels, generator) for k, e in enumerate(ELAPSED, 1))
+                found.append(until_over(replace(plan, rule=rule), looks).verdict)
+            shares = [
+                str(Rate(sum(one is verdict for one in found), runs))
+                for verdict in (Verdict.WINNER, Verdict.BASELINE, Verdict.INCONCLUSIVE)
+            ]
+            print(f"| {levels[0]:g}, {levels[1]:g} | {rule} | {' | '.join(shares)} |", flush=True)
+
+
+def _mock_look(
+    number: int, elapsed: int, levels: tuple[float, float], generator: np.random.Generator
+) -> Look:
+    values = {
+        arm: Reading(
+            float(2.0 * level * generator.beta(elapsed, elapsed)), level**2 / (2 * elapsed + 1)
+        )
+        for arm, level in zip(("v1", "v2"), levels, strict=True)
+    }
+    return Look(number, float(elapsed), {"user-engagement": values})
+
+
+def speed(runs: int, seed: int) -> None:
+    """Print what a look costs: two arms of 64 buckets, one reward and some guardrails."""
+    generator = np.random.default_rng(seed)
+    print("| metrics | looks | CPU of one look, ms: median, largest | 10,000 looks, s |")
+    print("| --: | --: | --- | --: |")
+    for metrics in (1, 2, 5):
+        names = [f"m{number}" for number in range(metrics)]
+        plan = Plan(
+            "v1",
+            ("v2",),
+            tuple(Metric(name, Kind.PROPORTION) for name in names),
+            Schedule(25),
+            Reward("m0", Direction.HIGH, rope=1e-6),
+            tuple(Guardrail(name, Direction.LOW, 0.0001) for name in names[1:]),
+            shares={"v1": 0.5, "v2": 0.5},
+            errors=Errors(any_harm=1e-6, harm=1e-6),
+        )
+        costs = []
+        for _ in range(runs):
+            state = start(plan)
+            for look in _looks(plan, 25, 64, generator):
+                begin_at = time.process_time()
+                state = step(state, look)
+                costs.append(time.process_time() - begin_at)
+        median, most = 1000 * np.median(costs), 1000 * np.max(costs)
+        print(
+            f"| {metrics} | {len(costs)} | {median:.2f}, {most:.2f} | {1e4 * np.mean(costs):.1f} |",
+            flush=True,
+        )
+
+
+def _looks(plan: Plan, looks: int, buckets: int, generator: np.random.Generator) -> Iterator[Look]:
+    """Yield looks of one A/A run: every metric has users of its own."""
+    arms = {
+        (metric.name, arm): draw(Population(1500.0), looks, buckets, 1, generator)
+        for metric in plan.metrics
+        for arm in plan.arms
+    }
+    for look in range(looks):
+        counts = {
+            pair: Counts(
+                tuple(sample.events[0, look].tolist()), tuple(sample.requests[0, look].tolist())
+            )
+            for pair, sample in arms.items()
+        }
+        yield Look(
+            look + 1,
+            float(look),
+            {
+                metric.name: {arm: counts[metric.name, arm] for arm in plan.arms}
+                for metric in plan.metrics
+            },
+            {arm: counts[plan.metrics[0].name, arm].denominators for arm in plan.arms},
+        )
+
+
 PARTS: dict[str, tuple[Callable[[int, int], None], int]] = {
     "level": (level, 5000),
     "power": (power, 2000),
+    "guardrails": (guardrails, 2000),
+    "rope": (rope, 2000),
+    "split": (split, 20_000),
+    "mock": (mock, 20_000),
+    "speed": (speed, 20),
 }
 
 

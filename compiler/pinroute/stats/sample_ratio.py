@@ -33,7 +33,7 @@ def of_requests(
     return contrast(arms[0], arms[1])
 
 
-def of_users(control: float, candidate: float, share: float) -> Effect:
+def of_users(control: Floats | float, candidate: Floats | float, share: float) -> Effect:
     """Return the excess of the candidate over its share of the users of the two arms.
 
     n_B - n p with the variance n p (1 - p) of a binomial split, in users. `share` is

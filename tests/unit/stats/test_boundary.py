@@ -121,9 +121,19 @@ def test_crossing_probabilities_are_those_of_a_multivariate_normal(two_sided: bo
     inside = [1.0]
     for looks in range(1, size + 1):
         part = covariance[:looks, :looks]
-        normal = multivariate_normal(np.zeros(looks), part, seed=1, abseps=1e-7, releps=1e-7)
-        lower = [-value for value in critical[:looks]] if two_sided else [-np.inf] * looks
-        inside.append(float(normal.cdf(critical[:looks], lower_limit=lower)))
+        lower = np.full(looks, -np.inf) if not two_sided else -np.array(critical[:looks])
+        inside.append(
+            float(
+                multivariate_normal.cdf(
+                    np.array(critical[:looks]),
+                    np.zeros(looks),
+                    part,
+                    abseps=1e-7,
+                    releps=1e-7,
+                    lower_limit=lower,
+                )
+            )
+        )
     sides = 2 if two_sided else 1
     for time, now in zip(times, inside[1:], strict=True):
         assert (1.0 - now) / sides == pytest.approx(spent(POCOCK, 0.02, time), abs=2e-5)
