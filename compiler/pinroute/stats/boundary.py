@@ -130,7 +130,7 @@ def _solve(mean: Floats, mass: Floats, width: Floats, increment: Floats) -> Floa
         tail, there = beyond(value, mean, mass, width)
         move = (np.log(tail) - wanted) * tail / there
         value = value + move
-        if np.all(np.abs(move) < 1e-9):
+        if np.abs(move).max() < 1e-6:  # the next move would be its square
             break
     return value
 

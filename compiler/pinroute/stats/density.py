@@ -32,11 +32,10 @@ def panels(low: Floats, high: Floats, width: Floats) -> Counts:
     """Return how many panels integrals from `low` to `high` need, for each row.
 
     `width` is the standard deviation of the narrowest density in the integral. The numbers
-    are those of a coarse scale, so that many rows have the same.
+    are powers of two, so that many rows have the same.
     """
-    least = np.maximum(np.ceil((high - low) / (PANEL * width)), 1.0)
-    power = 2.0 ** np.floor(np.log2(least))
-    return np.asarray(np.ceil(least / power * 2.0) / 2.0 * power).astype(np.intp)
+    least = np.maximum((high - low) / (PANEL * width), 1.0)
+    return np.exp2(np.ceil(np.log2(least))).astype(np.intp)
 
 
 def quadrature(low: Floats, high: Floats, count: int) -> tuple[Floats, Floats]:

@@ -3,13 +3,10 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from pinroute.stats import gate, histogram
 from pinroute.stats.jackknife import Replicates, effective_users, ratio
-from pinroute.stats.observation import Counters, Counts, Histogram, Observation, unreadable
+from pinroute.stats.observation import Counts, Histogram, Observation, array, unreadable
 from pinroute.stats.plan import Kind, Metric, Scale
-from pinroute.stats.tails import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +35,23 @@ def estimate(metric: Metric, observation: Observation | None) -> Estimate:
     return Estimate(None, unfit=f"was read in another form than a {metric.kind} needs")
 
 
-def array(counters: Counters) -> Floats:
-    """Return counters as numbers; what is None is zero."""
-    return np.asarray([0.0 if value is None else value for value in counters])
-
-
 def _ratio(metric: Metric, counts: Counts) -> Estimate:
     """Return sum M / sum D, if both can be read."""
-    wrong = _wrong(metric, counts)
+    if len(counts.numerators) != len(counts.denominators):
+        return Estimate(None, unfit="has numerators and denominators for different buckets")
+    wrong = unreadable(counts.denominators, "requests")
     if wrong is not None:
-        return Estimate(None, unfit=wrong)
-    top, bottom = array(counts.numerators), array(counts.denominators)
+        return Estimate(None, unfit=f"cannot be read: {wrong}")
+    known = counts.numerators
+    if None in known:
+        known = tuple(0.0 if value is None else value for value in known)
+    top, bottom = array(known), array(counts.denominators)
+    signed = metric.scale is Scale.DIFFERENCE and metric.kind is not Kind.PROPORTION
+    wrong = unreadable(tuple(map(abs, top.tolist())) if signed else known, "numerators")
+    if wrong is not None:
+        return Estimate(None, unfit=f"cannot be read: {wrong}")
+    if metric.kind is Kind.PROPORTION and (top > bottom).any():
+        return Estimate(None, unfit="cannot be read: a bucket has more events than requests")
     weight = float(bottom.sum())
     if weight <= 0.0:
         return Estimate(None, unfit="has no requests")
@@ -58,27 +61,6 @@ def _ratio(metric: Metric, counts: Counts) -> Estimate:
         Kind.RATIO: (float(top.sum()), "events"),
     }.get(metric.kind, (weight, "measured values"))
     return _fit(float(found.value), found, len(bottom), weight, *events)
-
-
-def _wrong(metric: Metric, counts: Counts) -> str | None:
-    """Return why counts cannot be used."""
-    if len(counts.numerators) != len(counts.denominators):
-        return "has numerators and denominators for different buckets"
-    wrong = unreadable(counts.denominators, "requests")
-    if wrong is not None:
-        return f"cannot be read: {wrong}"
-    signed = metric.scale is Scale.DIFFERENCE and metric.kind is not Kind.PROPORTION
-    known = tuple(0.0 if value is None else value for value in counts.numerators)
-    if signed:
-        known = tuple(abs(value) for value in known)
-    wrong = unreadable(known, "numerators")
-    if wrong is not None:
-        return f"cannot be read: {wrong}"
-    if metric.kind is Kind.PROPORTION and any(
-        top > (bottom or 0.0) for top, bottom in zip(known, counts.denominators, strict=True)
-    ):
-        return "cannot be read: a bucket has more events than requests"
-    return None
 
 
 def _quantile(metric: Metric, observation: Histogram) -> Estimate:

@@ -49,8 +49,9 @@ def covariance(one: Floats, other: Floats) -> Floats:
     (R - 1)/R sum_j (l_j - mean l)(p_j - mean p), in the product of their units.
     """
     buckets = one.shape[-1]
-    first = one - one.mean(axis=-1, keepdims=True)
-    second = other - other.mean(axis=-1, keepdims=True)
+    first = one - one.sum(axis=-1, keepdims=True) / buckets
+    same = other is one
+    second = first if same else other - other.sum(axis=-1, keepdims=True) / buckets
     found: Floats = (first * second).sum(axis=-1) * ((buckets - 1) / buckets)
     return found
 

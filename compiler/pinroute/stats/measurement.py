@@ -11,10 +11,10 @@ import numpy as np
 
 from pinroute.stats import gate, sample_ratio
 from pinroute.stats.effect import Effect, adjusted, contrast
-from pinroute.stats.estimate import Estimate, array, estimate
+from pinroute.stats.estimate import Estimate, estimate
 from pinroute.stats.hypotheses import Hypothesis, Role
 from pinroute.stats.jackknife import Replicates, effective
-from pinroute.stats.observation import Look, Observation, Reading, unreadable
+from pinroute.stats.observation import Look, Observation, Reading, array, unreadable
 from pinroute.stats.plan import Direction, Guardrail, Kind, Metric, Plan, Scale
 from pinroute.stats.state import Memory, Noise, Total
 from pinroute.stats.tails import Floats

@@ -6,9 +6,12 @@ read is None. Whoever reads has to know that a bucket without requests has no se
 and writes 0 for it where the arm's other series are fresh.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+import numpy as np
+
+from pinroute.stats.tails import Floats
 
 Counters = tuple[float | None, ...]
 
@@ -65,29 +68,29 @@ class Look:
     fault: str | None = None
 
 
+def array(counters: Counters) -> Floats:
+    """Return counters as numbers; None is NaN."""
+    return np.array(counters, dtype=np.float64)
+
+
 def unreadable(values: Counters, what: str) -> str | None:
     """Return why counters cannot be used, or None: nothing there, missing, or no counts."""
-    if not values or all(value is None for value in values):
+    numbers = array(values)
+    if numbers.size and ((numbers >= 0.0) & (numbers < np.inf)).all():
+        return None
+    if all(value is None for value in values):
         return f"there are no {what}"
-    missing = [str(place) for place, value in enumerate(values) if value is None]
+    missing = [place for place, value in enumerate(values) if value is None]
     if missing:
         return f"{what} are missing for {_buckets(missing)}"
-    for kind, wrong in (("not finite", _not_finite), ("negative", _negative)):
-        places = [str(place) for place, value in enumerate(values) if wrong(value)]
-        if places:
-            return f"{what} are {kind} for {_buckets(places)}"
-    return None
+    wild = np.flatnonzero(~np.isfinite(numbers)).tolist()
+    if wild:
+        return f"{what} are not finite for {_buckets(wild)}"
+    return f"{what} are negative for {_buckets(np.flatnonzero(numbers < 0.0).tolist())}"
 
 
-def _buckets(places: list[str]) -> str:
+def _buckets(places: list[int]) -> str:
     """Return the places of buckets as words, no more than four of them."""
     more = f" and {len(places) - 4} more" if len(places) > 4 else ""
-    return ("bucket " if len(places) == 1 else "buckets ") + ", ".join(places[:4]) + more
-
-
-def _not_finite(value: float | None) -> bool:
-    return value is not None and not math.isfinite(value)
-
-
-def _negative(value: float | None) -> bool:
-    return value is not None and value < 0.0
+    listed = ", ".join(str(place) for place in places[:4])
+    return ("bucket " if len(places) == 1 else "buckets ") + listed + more
