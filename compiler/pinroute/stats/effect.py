@@ -24,9 +24,7 @@ class Effect:
 
         T = (d - shift)/sqrt V, mapped from Student's t.
         """
-        with np.errstate(divide="ignore", invalid="ignore"):
-            t = (self.difference - shift) / np.sqrt(self.variance)
-        return normal_of_t(t, self.df)
+        return normal_of_t((self.difference - shift) / np.sqrt(self.variance), self.df)
 
     def half_width(self, critical: Floats | float) -> Floats:
         """Return half of the interval that belongs to a critical value of z."""
@@ -84,6 +82,5 @@ def _effect(
 ) -> Effect:
     """Return an effect with the degrees of freedom of the sum of two variances."""
     whole = variances[0] + variances[1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        parts = sum(v**2 / (k - 1.0) for v, k in zip(variances, effective, strict=True))
-        return Effect(difference, whole, np.asarray(whole**2 / parts))
+    parts = sum(v**2 / (k - 1.0) for v, k in zip(variances, effective, strict=True))
+    return Effect(difference, whole, np.asarray(whole**2 / parts))

@@ -82,7 +82,6 @@ def _interpolated(bounds: Floats, counts: Floats, share: float) -> Floats:
     start = np.where(first, np.minimum(bounds[0], 0.0), bounds[place - 1])
     under = np.where(first, 0.0, counts[rows, place - 1])
     inside = counts[rows, place] - under
-    with np.errstate(divide="ignore", invalid="ignore"):
-        part = np.where(inside > 0.0, (rank - under) / inside, 0.0)
-        found = start + (bounds[place] - start) * part
+    part = (rank - under) / np.where(inside > 0.0, inside, np.inf)
+    found = start + (np.where(np.isinf(bounds), 0.0, bounds)[place] - start) * part
     return np.where((place == len(bounds) - 1) | (counts[:, -1] <= 0.0), np.nan, found)

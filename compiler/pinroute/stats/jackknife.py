@@ -1,7 +1,8 @@
 """An arm's estimate, and how it changes when each bucket is left out in turn.
 
 Arrays have the buckets of an arm in their last axis and anything before it: one look, or
-thousands of simulated ones.
+thousands of simulated ones. Where there is no estimate it is NaN or infinite; whether numpy
+warns of that is up to the caller (numpy.errstate).
 """
 
 from dataclasses import dataclass
@@ -33,10 +34,9 @@ class Replicates:
 
         `offset` is in the unit of the estimate.
         """
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return Replicates(
-                np.log(self.value + offset), np.log(self.left_out + offset), self.effective
-            )
+        return Replicates(
+            np.log(self.value + offset), np.log(self.left_out + offset), self.effective
+        )
 
     def minus(self, other: "Replicates") -> "Replicates":
         """Return the change since an earlier estimate on the same buckets."""
@@ -70,10 +70,8 @@ def ratio(numerators: Floats, denominators: Floats) -> Replicates:
     NaN where a denominator is zero.
     """
     top, bottom = numerators.sum(axis=-1), denominators.sum(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = top / bottom
-        left_out = (top[..., None] - numerators) / (bottom[..., None] - denominators)
-    return Replicates(value, left_out, effective(denominators))
+    left_out = (top[..., None] - numerators) / (bottom[..., None] - denominators)
+    return Replicates(top / bottom, left_out, effective(denominators))
 
 
 def total(counts: Floats) -> Replicates:

@@ -64,6 +64,17 @@ def measure(
     `before` is the last reading of the `observe` stage, in which all arms met the baseline.
     `noise` and `totals` of the result are those of `memory` with this look.
     """
+    with np.errstate(all="ignore"):  # what is no number is found by the gate
+        return _measured(plan, hypotheses, look, before, memory)
+
+
+def _measured(
+    plan: Plan,
+    hypotheses: tuple[Hypothesis, ...],
+    look: Look,
+    before: Look | None,
+    memory: Memory,
+) -> Measured:
     totals = {(one.metric, one.arm): one.value for one in memory.totals}
     estimates: dict[Pair, Estimate] = {}
     seen = dict(totals)
@@ -227,6 +238,8 @@ class _Reader:
                 f"{metric.name} of {arms[0]} or {candidate} is not above zero"
                 f"{' after the margin' if offset else ''}, so there is no ratio"
             )
+        if not math.isfinite(float(effect.variance)):
+            return f"{metric.name} of {arms[0]} or {candidate} hangs on a single bucket"
         if not gate.varies(effect.variance):
             return f"{metric.name} of {arms[0]} and {candidate} does not vary between the buckets"
         return effect

@@ -661,6 +661,10 @@ def spoiled(values: Mapping[int, tuple[float | None, float | None]] | str) -> li
                 bottom = bottom[:5]
             elif values == "more than all":
                 top = [2.0 * x for x in bottom]
+            elif values == "events in one bucket":
+                top = [x if place == 3 else 0.0 for place, x in enumerate(bottom)]
+            elif values == "huge":
+                top, bottom = [x * 1e300 for x in top], [x * 1e300 for x in bottom]
             elif values == "few":
                 top, bottom = [x / 1e4 for x in top], [x / 1e4 for x in bottom]
             arms[arm] = Counts(tuple(top), tuple(bottom))
@@ -682,6 +686,8 @@ def spoiled(values: Mapping[int, tuple[float | None, float | None]] | str) -> li
         (spoiled("no spread"), "does not vary between the buckets"),
         (spoiled("all zero"), "engagement of v1 has no requests"),
         (spoiled("no events"), "has 0 events of each kind, and 25 are the least"),
+        (spoiled("events in one bucket"), "engagement of v1 or v2 hangs on a single bucket"),
+        (spoiled("huge"), "so few buckets that they count as"),
         (spoiled("few buckets"), "has 4 buckets, and 8 are the least"),
         (spoiled("other buckets"), "for different buckets"),
         (spoiled("more than all"), "a bucket has more events than requests"),
