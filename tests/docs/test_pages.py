@@ -14,7 +14,15 @@ import yaml
 if TYPE_CHECKING:
     from .conftest import Pages
 
-PAGES = ("user-hash.md", "gitops.md", "emergency.md", "splice.md", "verify.md", "configuration.md")
+PAGES = (
+    "user-hash.md",
+    "gitops.md",
+    "emergency.md",
+    "splice.md",
+    "verify.md",
+    "configuration.md",
+    "statistics.md",
+)
 
 Json = dict[str, Any]
 
