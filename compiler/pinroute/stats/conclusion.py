@@ -154,8 +154,12 @@ def _harm(situation: Situation, candidate: str) -> str | None:
 def _worse(situation: Situation, candidate: str) -> str | None:
     """Return why a candidate has lost by its reward."""
     for place in situation.places(candidate, Role.REWARD):
-        if situation.memory.opposed[place] and _too_early(situation, candidate) is None:
-            return f"{candidate} is worse than {situation.state.plan.control}: {_shown(situation, place)}"
+        statistic = situation.measured.statistics[place]
+        if isinstance(statistic, str) or not situation.memory.opposed[place]:
+            continue
+        if statistic.against > 0.0 and _too_early(situation, candidate) is None:
+            control = situation.state.plan.control
+            return f"{candidate} is worse than {control}: {_shown(situation, place)}"
     return None
 
 

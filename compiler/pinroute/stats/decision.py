@@ -50,24 +50,26 @@ def step(state: State, look: Look) -> State:
     last = state.memory.last
     if state.decision is not None and state.decision.over:
         return _shown(state, look, "it came after the verdict")
-    if look.number is None:
-        return _shown(state, look, "it was not planned")
-    if look.number <= last:
-        return _shown(state, look, f"look {look.number} does not come after look {last}")
+    number = last if look.number is None else look.number
+    if number <= last and look.fault is None:
+        why = f"look {number} does not come after look {last}"
+        return _shown(state, look, "it was not planned" if look.number is None else why)
     measured = measure(state.plan, state.hypotheses, look, state.before, state.memory)
     if look.fault is None:
-        state, outcomes = _tested(state, measured, look.number)
+        state, outcomes = _tested(state, measured, number)
     else:
         outcomes = {}
-    memory = replace(state.memory, last=look.number, noise=measured.noise, totals=measured.totals)
+    memory = replace(
+        state.memory, last=max(number, last), noise=measured.noise, totals=measured.totals
+    )
     report = LookReport(
         look.number,
-        state.plan.schedule.time(look.number),
+        state.plan.schedule.time(number),
         {pair: one.value for pair, one in measured.estimates.items()},
         tuple(outcomes.values()),
     )
     state = replace(state, memory=memory, reports=(*state.reports, report))
-    situation = Situation(state, look, measured, outcomes, look.number)
+    situation = Situation(state, look, measured, outcomes, number)
     if look.fault is not None:
         return decided(situation, Verdict.INVALID, look.fault, "Another start, with other users.")
     if state.plan.rule is Rule.BEST_VALUE:

@@ -57,7 +57,8 @@ class Look:
     is shown and never decided on. `elapsed` is in seconds since the start. `metrics` holds
     metric -> arm -> observation; `requests` the requests of each bucket by arm, for the
     sample ratio; `users` the distinct users by arm, where they are counted. `fault` says
-    what makes the data worthless, such as a routing that was changed meanwhile.
+    what makes the data worthless, such as a routing that was changed meanwhile; it ends the
+    experiment, planned look or not.
     """
 
     number: int | None

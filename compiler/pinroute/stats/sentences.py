@@ -18,7 +18,7 @@ def amount(metric: Metric, value: float, *, signed: bool = True) -> str:
 
 
 def effect(metric: Metric, outcome: Outcome) -> str:
-    """Return an effect with its interval: `+12.1 % (from +3.2 to +21.8 %)`."""
+    """Return an effect with its interval: `+12.1 % (from +3.2 % to +21.8 %)`."""
     if outcome.effect is None:
         return "unknown"
     text = amount(metric, outcome.effect)
@@ -52,7 +52,7 @@ def joined(parts: Sequence[str]) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a text that begins with a capital, unless it begins with a name, and ends."""
+    """Return a text with a full stop at its end."""
     return text if text.endswith(".") else f"{text}."
 
 

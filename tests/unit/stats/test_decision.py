@@ -352,6 +352,14 @@ def test_a_fault_makes_it_invalid() -> None:
     found = decide(plan(), [look(1), look(2, fault="the routing was changed by hand")])
     assert (found.verdict, found.look) == (Verdict.INVALID, 2)
     assert found.reason == "the routing was changed by hand."
+    unplanned = decide(plan(), [look(1), look(None, fault="users changed arm"), look(2)])
+    assert (unplanned.verdict, unplanned.look) == (Verdict.INVALID, 1)
+
+
+def test_a_loss_that_turned_is_no_loss() -> None:
+    patient = plan(schedule=Schedule(looks=5, least_seconds=5 * 3600.0))
+    looks = [look(k, lift=-0.3 if k < 5 else 0.001) for k in range(1, 6)]
+    assert decide(patient, looks).verdict is Verdict.INCONCLUSIVE
 
 
 # --- Several candidates ---------------------------------------------------------------------
