@@ -1,7 +1,7 @@
 """How often the verdicts are wrong, and how often they come: simulated users, with seeds.
 
     python bench/calibration.py [level] [power] [guardrails] [rope] [split] [mock] [speed]
-                                [--runs N] [--seed N]
+                                [--runs N] [--seed N] [--only TEXT]
 
 Every figure has its interval. Users are drawn, not requests (pinroute.stats.simulation).
 The oracle sees every user and tests once, at the end, with a normal test: no test can be
@@ -73,6 +73,14 @@ class Rate(NamedTuple):
 
     def __str__(self) -> str:
         return f"{100 * self.share:5.2f} [{100 * self.lower():5.2f}, {100 * self.upper():5.2f}]"
+
+
+class Asked(NamedTuple):
+    """How many runs of a cell, from which seed, and of which cells: those with a text in them."""
+
+    runs: int
+    seed: int
+    only: str = ""
 
 
 class Ends(NamedTuple):
@@ -172,12 +180,15 @@ def populations() -> Iterator[tuple[str, Population]]:
         )
 
 
-def level(runs: int, seed: int) -> None:
+def level(asked: Asked) -> None:
     """A/A: how often a winner is found where there is none (either side)."""
+    runs, seed = asked.runs, asked.seed
     print(f"A/A, nominal 5 %, {BUCKETS} buckets an arm; share in % [95 % bounds, one-sided]")
     print("| users per arm | 5 looks | 25 looks | 100 looks | oracle |")
     print("| --- | --- | --- | --- | --- |")
     for number, (name, population) in enumerate(populations()):
+        if asked.only not in name:
+            continue
         found = cell(population, population, runs, seed + number)
         shares = [
             Rate(int(sum((ends.side != 0).sum() for ends in parts)), runs)
@@ -225,8 +236,9 @@ def relative(found: Floats, of: Floats) -> Ratio:
     return Ratio(value, float(residual.std() / of.mean() / np.sqrt(len(found))))
 
 
-def power(runs: int, seed: int) -> None:
+def power(asked: Asked) -> None:
     """Print how often a better candidate wins, next to the oracle, and when."""
+    runs, seed = asked.runs, asked.seed
     print(f"Power, {BUCKETS} buckets an arm; stop: mean part of the planned time")
     print("| users per arm | lift | oracle % | looks | relative power | stop | wrong side |")
     print("| --- | --: | --: | --: | --- | --: | --: |")
@@ -304,8 +316,9 @@ def until_over(plan: Plan, looks: Iterable[Look]) -> Decision:
     return finish(state)
 
 
-def guardrails(runs: int, seed: int) -> None:
+def guardrails(asked: Asked) -> None:
     """Print what one guardrail does, at 25 looks, with a margin of 3.24 standard errors."""
+    runs, seed = asked.runs, asked.seed
     error = standard_error(Population(1500.0))
     margin = 3.24 * error
     plan = Plan(
@@ -332,8 +345,9 @@ def guardrails(runs: int, seed: int) -> None:
             print(f"| {name} | {label} | {won} | {harmed} | {when:.3f} |", flush=True)
 
 
-def rope(runs: int, seed: int) -> None:
+def rope(asked: Asked) -> None:
     """Print how often an effect at the edge of the ROPE, or none, is called no difference."""
+    runs, seed = asked.runs, asked.seed
     edge = 3.24 * standard_error(Population(1500.0))
     reward = Reward("reward", Direction.HIGH, rope=float(np.expm1(edge)))
     plan = Plan("v1", ("v2",), (REWARD,), Schedule(25), reward)
@@ -348,8 +362,9 @@ def rope(runs: int, seed: int) -> None:
         print(f"| {name} | {same} | {won} | {when:.3f} |", flush=True)
 
 
-def split(runs: int, seed: int) -> None:
+def split(asked: Asked) -> None:
     """Print how often the split is called wrong: when it is right, and when users are lost."""
+    runs, seed = asked.runs, asked.seed
     print("| split on | users per arm | lost % | looks | alarms % |")
     print("| --- | --- | --: | --: | --- |")
     few = max(runs // 20, 1)
@@ -364,6 +379,8 @@ def split(runs: int, seed: int) -> None:
         ("requests since observe", Population(2000.0, Traffic.PRESENT), 0.11, 25, few),
     ]
     for number, (kind, population, lost, looks, count) in enumerate(cases):
+        if asked.only not in kind:
+            continue
         generator = np.random.default_rng(seed + 400 + number)
         alarms = 0
         chunk = max(1, min(CHUNK, int(400_000 / population.users)))
@@ -425,12 +442,13 @@ def _split(
 ELAPSED = (1, 5, 10, 15, 20)  # seconds at the tutorial's five looks
 
 
-def mock(runs: int, seed: int) -> None:
+def mock(asked: Asked) -> None:
     """Print what becomes of the tutorial's made-up values: 15 against 20, and 15 against 15.
 
     Iter8 draws each as twice the level times Beta(e, e), e the seconds since the start:
     variance level^2 / (2 e + 1). Here the noise is declared; beside it is Iter8's rule.
     """
+    runs, seed = asked.runs, asked.seed
     weights = np.cumsum([2 * e + 1 for e in ELAPSED])
     times = tuple(float(w) for w in weights / weights[-1])
     value = Metric("user-engagement", Kind.PLAIN, Scale.DIFFERENCE)
@@ -464,8 +482,9 @@ def _mock_look(
     return Look(number, float(elapsed), {"user-engagement": values})
 
 
-def speed(runs: int, seed: int) -> None:
+def speed(asked: Asked) -> None:
     """Print what a look costs: two arms of 64 buckets, one reward and some guardrails."""
+    runs, seed = asked.runs, asked.seed
     generator = np.random.default_rng(seed)
     print("| metrics | looks | CPU of one look, ms: median, largest | 10,000 looks, s |")
     print("| --: | --: | --- | --: |")
@@ -524,7 +543,7 @@ def _looks(plan: Plan, looks: int, buckets: int, generator: np.random.Generator)
         )
 
 
-PARTS: dict[str, tuple[Callable[[int, int], None], int]] = {
+PARTS: dict[str, tuple[Callable[[Asked], None], int]] = {
     "level": (level, 5000),
     "power": (power, 2000),
     "guardrails": (guardrails, 2000),
@@ -541,6 +560,7 @@ def main() -> None:
     parser.add_argument("part", nargs="*", choices=[[], *PARTS], help="default: all of them")
     parser.add_argument("--runs", type=int, help="runs of each cell")
     parser.add_argument("--seed", type=int, default=20261125)
+    parser.add_argument("--only", default="", help="cells of level and split with this in them")
     options = parser.parse_args()
     print(f"numpy {np.__version__}, Python {sys.version.split()[0]}, seed {options.seed}")
     for name in options.part or PARTS:
@@ -548,7 +568,7 @@ def main() -> None:
         begun = time.process_time()
         print(f"\n## {name}\n")
         with np.errstate(all="ignore"):  # arms without events have no logarithm
-            part(options.runs or runs, options.seed)
+            part(Asked(options.runs or runs, options.seed, options.only))
         print(f"\n{time.process_time() - begun:.0f} s of CPU")
 
 
