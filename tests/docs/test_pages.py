@@ -23,6 +23,7 @@ PAGES = (
     "configuration.md",
     "promotion.md",
     "buckets.md",
+    "statistics.md",
 )
 
 Json = dict[str, Any]
