@@ -5,6 +5,7 @@ import os
 import sys
 
 from pinroute.cli.exits import Exit, Misuse, Unwritable
+from pinroute.cli.leaving import leave
 from pinroute.cli.plain import plain_call
 from pinroute.cli.terminal import err
 
@@ -51,6 +52,8 @@ def main(arguments: list[str] | None = None) -> None:
         code = _complain(f"cannot write {error.filename or 'stdout'}: {error.strerror or error}")
     except Exception as error:  # the last resort: a bug must not look like an answer
         code = _bug(error)
+    if arguments is None:
+        leave(code)
     sys.exit(code)
 
 

@@ -8,6 +8,7 @@ from pinroute.checks.registry import check_virtual_services
 from pinroute.cli.exits import Exit, Misuse, Unwritable
 from pinroute.cli.formats import FORMATS, Report, as_text
 from pinroute.cli.inputs import read_source, read_sources
+from pinroute.cli.leaving import keep
 from pinroute.cli.policy import other_than, read_policy
 from pinroute.cli.report import counts, exit_code
 from pinroute.cli.terminal import colours, err, out
@@ -57,6 +58,7 @@ def run(
         )
     except NotOneEnvironment as error:
         raise Misuse(f"--env: {error}") from None
+    keep(compilation)
     found = sorted([*found, *compilation.diagnostics])
     if write_baseline is not None:
         found = _without_written(write_baseline, found, compilation)
