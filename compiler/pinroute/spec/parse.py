@@ -26,6 +26,7 @@ from pinroute.diagnostics import Diagnostic, Related, Span, diagnose
 from pinroute.spec.nodes import Document, Mapping, Node, Scalar, Sequence
 
 Event = Any  # PyYAML's stubs take every mark for optional
+Parent = Sequence | Mapping | None
 Items = list[Node] | None
 Entries = dict[str, Node]
 Keys = dict[str, Scalar]
@@ -175,8 +176,8 @@ class _Reader:
 
         Nothing of pinroute runs as often as this loop: its names are local ones.
         """
-        stack: list[tuple[Node | None, Items, Entries, Keys, Scalar | None, str | None]] = []
-        parent: Sequence | Mapping | None = None
+        stack: list[tuple[Parent, Items, Entries, Keys, Scalar | None, str | None]] = []
+        parent: Parent = None
         # What `parent` holds: `items` is None for a mapping.
         items: Items = None
         entries: Entries = {}
@@ -193,16 +194,15 @@ class _Reader:
                 if self.nodes > most:
                     raise self.too_large(event)
                 if event.tag is None:
-                    node: Node = scalar(
-                        event.value, not event.style, event.start_mark, event.end_mark
-                    )
+                    leaf = scalar(event.value, not event.style, event.start_mark, event.end_mark)
                 else:
-                    node = self.tagged(event)
+                    leaf = self.tagged(event)
+                node: Node = leaf
                 anchor = event.anchor
                 if key is None and items is None and parent is not None:
-                    key = node
+                    key = leaf
                     if anchor is not None:
-                        self.anchors[anchor] = (node, *self.extent(node))
+                        self.anchors[anchor] = (leaf, *self.extent(leaf))
                     continue
             elif kind is mapping_event or kind is SequenceStartEvent:
                 self.nodes += 1
@@ -237,7 +237,7 @@ class _Reader:
             elif key is not None:
                 text = key.text
                 if text == "<<" or text in entries:
-                    self.attach(parent, key, node)
+                    self.attach(cast("Mapping", parent), key, node)
                 else:
                     entries[text] = node
                     keys[text] = key
