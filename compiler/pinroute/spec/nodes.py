@@ -4,7 +4,7 @@ Positions are kept as YAML marks have them (from 0); `Span` turns them into what
 people count (from 1).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from pinroute.diagnostics import Path, Span
@@ -158,3 +158,21 @@ class Document:
     def node(self, path: Path) -> Node | None:
         """Return the node at a path, None where there is none."""
         return at(self.root, *path)
+
+
+class LateDocument(Document):
+    """A document whose nodes are read when they are asked for: often they never are."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self, file: str, index: int, text: str, read: Callable[[], Node]):
+        self.file = file
+        self.index = index
+        self.text = text
+        self._read = read
+
+    def __getattr__(self, name: str) -> Node:
+        if name != "root":
+            raise AttributeError(name)
+        self.root = self._read()
+        return self.root

@@ -1,0 +1,146 @@
+"""Many files read and looked at by several processes, before they are checked together.
+
+What the others find out comes back as findings, and as the outlines that checks of several
+documents need. A file of theirs is read again here only where one of these checks needs a
+place in it. So the result is that of one process, which also does all where the input is
+small.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+from pinroute.checks.alone import Alone, alone
+from pinroute.checks.bodies import Bodies
+from pinroute.cli.processes import MOST_SHARES, processors, spread
+from pinroute.compilation import Source, load_source
+from pinroute.diagnostics import Diagnostic
+from pinroute.spec.load import Loaded
+from pinroute.spec.nodes import Document, LateDocument, Node
+from pinroute.spec.parse import decode
+
+# Below this many bytes for each, another process costs more than it takes over.
+WORTH = 128 * 1024
+# Who is free takes about so many bytes.
+SHARE = 16 * 1024
+_OURS = re.compile(rb"apiVersion\W{1,4}pinroute\.dev/|AffinityExperiment")
+
+
+class Beforehand(NamedTuple):
+    """Files that were read, by name, and what was found at their documents one by one."""
+
+    files: Mapping[str, Loaded]
+    looks: Mapping[Document, Alone]
+
+    def load(self, source: Source) -> Loaded:
+        """Return a file; it is read now if it was not."""
+        return self.files.get(source.name) or load_source(source)
+
+
+class _Look(NamedTuple):
+    """A file, and what was found at each of its documents."""
+
+    number: int
+    loaded: Loaded
+    alone: tuple[Alone, ...]
+
+
+# A file as it is sent: its number, the findings of reading it, and of each document its
+# index, its findings, and the outline without the document: its class, and its fields.
+_Packed = tuple[
+    int, list[Diagnostic], list[tuple[int, tuple[Diagnostic, ...], type[Any], tuple[Any, ...]]]
+]
+
+
+def read_beforehand(sources: Sequence[Source]) -> Beforehand:
+    """Read files in as many processes as pay, none of them if one is best. Raises Died."""
+    others = [source for source in sources if not _holds_ours(source.data)]
+    processes = sum(len(source.data) for source in others) // WORTH
+    if processes > 1 and len({source.name for source in others}) == len(others):
+        processes = min(processes, processors())
+    if processes < 2:
+        return Beforehand({}, {})
+    shares = _shares(others)
+    own, sent = spread(partial(_looks, others, shares), _packed, len(shares), processes)
+    received = (_received(others, packed) for answer in sent for packed in answer)
+    files: dict[str, Loaded] = {}
+    looks: dict[Document, Alone] = {}
+    for look in (*own, *received):
+        files[others[look.number].name] = look.loaded
+        looks.update(zip(look.loaded.others, look.alone, strict=True))
+    return Beforehand(files, looks)
+
+
+def _holds_ours(data: bytes) -> bool:
+    """Tell whether a file may hold documents of our own: they are for this process."""
+    # A word is found much faster than an expression.
+    words = b"pinroute.dev/" in data or b"AffinityExperiment" in data
+    return words and _OURS.search(data) is not None
+
+
+def _shares(sources: Sequence[Source]) -> list[list[int]]:
+    """Return the numbers of the files in groups of about equal size, in order."""
+    total = sum(len(source.data) for source in sources)
+    size = max(SHARE, total // (MOST_SHARES - 1) + 1)
+    shares: list[list[int]] = [[]]
+    filled = 0
+    for number, source in enumerate(sources):
+        if filled >= size:
+            shares.append([])
+            filled = 0
+        shares[-1].append(number)
+        filled += len(source.data)
+    return shares
+
+
+def _looks(
+    sources: Sequence[Source], shares: Sequence[Sequence[int]], numbers: Iterator[int]
+) -> list[_Look]:
+    """Read the files of some shares, and look at their documents."""
+    known = Bodies()
+    found: list[_Look] = []
+    for share in numbers:
+        for number in shares[share]:
+            try:
+                loaded = load_source(sources[number])
+                looks = tuple(alone(document, known) for document in loaded.others)
+            except Exception:  # noqa: S112  it is read again, and the same happens there
+                continue
+            found.append(_Look(number, loaded, looks))
+    return found
+
+
+def _packed(looks: Iterable[_Look]) -> list[_Packed]:
+    """Return what is sent of files: all but their texts and nodes, which the receiver can read."""
+    return [
+        (
+            look.number,
+            look.loaded.diagnostics,
+            [
+                (document.index, one.findings, type(one.outline), (one.outline or ())[1:])
+                for document, one in zip(look.loaded.others, look.alone, strict=True)
+            ],
+        )
+        for look in looks
+        if not look.loaded.ours
+    ]
+
+
+def _received(sources: Sequence[Source], packed: _Packed) -> _Look:
+    """Return a file that another process has read; its nodes are read when they are needed."""
+    number, diagnostics, documents = packed
+    source = sources[number]
+    text, _ = decode(source.name, source.data)
+    again = cache(partial(load_source, source))
+    others: list[Document] = []
+    looks: list[Alone] = []
+    for place, (index, findings, kind, rest) in enumerate(documents):
+        document = LateDocument(source.name, index, text, partial(_root, again, place))
+        others.append(document)
+        looks.append(Alone(findings, kind(document, *rest) if rest else None))
+    return _Look(number, Loaded(text, [], others, diagnostics), tuple(looks))
+
+
+def _root(read: Callable[[], Loaded], place: int) -> Node:
+    return read().others[place].root
