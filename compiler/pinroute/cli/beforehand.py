@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from pinroute.checks.alone import Alone, alone
 from pinroute.checks.bodies import Bodies
-from pinroute.cli.processes import MOST_SHARES, processors, spread
 from pinroute.compilation import Source, load_source
 from pinroute.diagnostics import Diagnostic
 from pinroute.spec.load import Loaded
@@ -24,6 +23,7 @@ from pinroute.spec.parse import decode
 WORTH = 128 * 1024
 # Who is free takes about so many bytes.
 SHARE = 16 * 1024
+MOST_SHARES = 2000
 _OURS = re.compile(rb"apiVersion\W{1,4}pinroute\.dev/|AffinityExperiment")
 
 
@@ -54,11 +54,17 @@ _Packed = tuple[
 
 
 def read_beforehand(sources: Sequence[Source]) -> Beforehand:
-    """Read files in as many processes as pay, none of them if one is best. Raises Died."""
+    """Read files in as many processes as pay, none of them if one is best.
+
+    Raises Interrupted.
+    """
     others = [source for source in sources if not _holds_ours(source.data)]
     processes = sum(len(source.data) for source in others) // WORTH
-    if processes > 1 and len({source.name for source in others}) == len(others):
-        processes = min(processes, processors())
+    if processes < 2 or len({source.name for source in others}) < len(others):
+        return Beforehand({}, {})
+    from pinroute.cli.processes import processors, spread
+
+    processes = min(processes, processors())
     if processes < 2:
         return Beforehand({}, {})
     shares = _shares(others)

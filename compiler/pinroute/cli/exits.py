@@ -30,6 +30,10 @@ class Misuse(Exception):
     """A combination of options and input that makes no sense; exits with USAGE."""
 
 
+class Interrupted(Exception):
+    """What somebody else has ended, and so has no answer; exits with INTERRUPTED."""
+
+
 class Unwritable(Exception):
     """A file that cannot be written; exits with USAGE."""
 

@@ -16,8 +16,9 @@ def keep(*things: object) -> None:
     _kept.extend(things)
 
 
-def leave(code: int) -> NoReturn:
-    """End the process; whoever calls has written all that there was to say."""
-    if _kept:
+def leave(code: int, *, last: bool) -> NoReturn:
+    """Exit; whoever calls has written all that there was to say. `last`: nothing follows."""
+    if last and _kept:
         os._exit(code)
+    _kept.clear()
     sys.exit(code)

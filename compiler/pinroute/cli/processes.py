@@ -8,17 +8,14 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO, NamedTuple, NoReturn, TypeVar
+
+from pinroute.cli.exits import Interrupted
 
 T = TypeVar("T")
 
-# So many numbers of two bytes fit into any pipe.
-MOST_SHARES = 2048
 _HEAD = 8
-
-
-class Died(Exception):
-    """Another process ended before it had sent what it found: nobody knows what that was."""
 
 
 class _Child(NamedTuple):
@@ -49,19 +46,25 @@ def spread(
     """Return what `work` makes of this process's shares, and what the others send of theirs.
 
     `work` is given numbers of shares, one after the other while there are some left, and
-    `pack` turns its result into what is sent: plain data, small. Where no other process can
-    be had, this one does all. Raises Died; no process is left behind, whatever happens.
+    `pack` turns its result into what is sent: plain data, small. There are at most 2,000
+    shares: any pipe holds their numbers. Where no other process can be had, this one does
+    all. Raises Interrupted where one ended before it had sent all that it found. No process
+    is left behind, whatever happens.
     """
-    queue, inlet = os.pipe()
+    try:
+        queue, inlet = os.pipe()
+    except OSError:
+        return work(iter(range(shares))), []
     os.write(inlet, b"".join(number.to_bytes(2, "big") for number in range(shares)))
     os.close(inlet)
     children: list[_Child] = []
     try:
-        for _ in range(processes - 1):
-            child = _forked(work, pack, queue)
-            if child is None:
-                break
-            children.append(child)
+        with _uninterrupted():
+            for _ in range(processes - 1):
+                child = _forked(work, pack, queue)
+                if child is None:
+                    break
+                children.append(child)
         own = work(_taken(queue))
         answers = []
         while children:
@@ -73,6 +76,16 @@ def spread(
         for child in children:
             os.kill(child.process, signal.SIGKILL)
             _ended(child)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let an interrupt wait until every process is known."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _taken(queue: int) -> Iterator[int]:
@@ -119,19 +132,22 @@ def _work(
     """Work, send the result, and end at once: what the first process has begun is its own."""
     code = 1
     try:
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # end without a word
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         data = pickle.dumps(pack(work(numbers)), pickle.HIGHEST_PROTOCOL)
         with os.fdopen(outlet, "wb") as file:
             file.write(len(data).to_bytes(_HEAD, "big") + data)
         code = 0
     finally:
-        os._exit(code)  # also when interrupted: the first process says so
+        os._exit(code)  # whatever has happened: the first process says so
 
 
 def _unpacked(child: _Child, data: bytes) -> Any:
     code = _ended(child)
     if len(data) < _HEAD or len(data) - _HEAD != int.from_bytes(data[:_HEAD], "big"):
         how = f"ended with code {code}" if code >= 0 else f"was ended by signal {-code}"
-        raise Died(f"a process that checked some of the files {how}; try again")
+        raise Interrupted(f"a process that read some of the files {how}")
     return pickle.loads(data[_HEAD:])  # noqa: S301  a process of our own has sent it
 
 
