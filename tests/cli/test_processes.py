@@ -291,22 +291,23 @@ def test_every_share_is_worked_at_once() -> None:
             time.sleep(0.005)
         return found
 
-    own, others = spread(work, lambda found: found, 200, 3)
+    own, others = spread(work, 200, 3)
     assert len(others) == 2
     assert all(len(found) > 10 for found in (own, *others))
     assert sorted([*own, *others[0], *others[1]]) == list(range(200))
 
 
 def test_an_answer_may_be_large() -> None:
-    own, others = spread(
-        lambda numbers: [b"x" * 5_000_000 for _ in numbers], lambda found: found, 8, 3
-    )
+    own, others = spread(lambda numbers: [b"x" * 5_000_000 for _ in numbers], 8, 3)
     assert sum(len(found) for found in (own, *others)) == 8
 
 
 def test_what_cannot_be_sent_is_told() -> None:
+    def work(numbers: Iterator[int]) -> list[object]:
+        return [Event(), *numbers]
+
     with pytest.raises(Interrupted, match="ended with code 1"):
-        spread(lambda numbers: list(numbers), lambda _: Event(), 4, 2)
+        spread(work, 4, 2)
 
 
 def test_threads_keep_a_run_in_one_process() -> None:

@@ -7,8 +7,9 @@ small.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 from pinroute.checks.alone import Alone, alone
@@ -38,17 +39,9 @@ class Beforehand(NamedTuple):
         return self.files.get(source.name) or load_source(source)
 
 
-class _Look(NamedTuple):
-    """A file, and what was found at each of its documents."""
-
-    number: int
-    loaded: Loaded
-    alone: tuple[Alone, ...]
-
-
-# A file as it is sent: its number, the findings of reading it, and of each document its
+# What is kept of a file: its number, the findings of reading it, and of each document its
 # index, its findings, and the outline without the document: its class, and its fields.
-_Packed = tuple[
+_Look = tuple[
     int, list[Diagnostic], list[tuple[int, tuple[Diagnostic, ...], type[Any], tuple[Any, ...]]]
 ]
 
@@ -68,13 +61,14 @@ def read_beforehand(sources: Sequence[Source]) -> Beforehand:
     if processes < 2:
         return Beforehand({}, {})
     shares = _shares(others)
-    own, sent = spread(partial(_looks, others, shares), _packed, len(shares), processes)
-    received = (_received(others, packed) for answer in sent for packed in answer)
+    own, sent = spread(partial(_looks, others, shares), len(shares), processes)
     files: dict[str, Loaded] = {}
     looks: dict[Document, Alone] = {}
-    for look in (*own, *received):
-        files[others[look.number].name] = look.loaded
-        looks.update(zip(look.loaded.others, look.alone, strict=True))
+    for look in chain(own, *sent):
+        source = others[look[0]]
+        files[source.name] = loaded = _loaded(source, look)
+        for document, (_, findings, kind, rest) in zip(loaded.others, look[2], strict=True):
+            looks[document] = Alone(findings, kind(document, *rest) if rest else None)
     return Beforehand(files, looks)
 
 
@@ -103,49 +97,34 @@ def _shares(sources: Sequence[Source]) -> list[list[int]]:
 def _looks(
     sources: Sequence[Source], shares: Sequence[Sequence[int]], numbers: Iterator[int]
 ) -> list[_Look]:
-    """Read the files of some shares, and look at their documents."""
+    """Read the files of some shares, and look at their documents; the nodes are forgotten."""
     known = Bodies()
     found: list[_Look] = []
     for share in numbers:
         for number in shares[share]:
             try:
                 loaded = load_source(sources[number])
-                looks = tuple(alone(document, known) for document in loaded.others)
+                looks = [(document.index, alone(document, known)) for document in loaded.others]
             except Exception:  # noqa: S112  it is read again, and the same happens there
                 continue
-            found.append(_Look(number, loaded, looks))
+            if not loaded.ours:
+                kept = [
+                    (index, one.findings, type(one.outline), (one.outline or ())[1:])
+                    for index, one in looks
+                ]
+                found.append((number, loaded.diagnostics, kept))
     return found
 
 
-def _packed(looks: Iterable[_Look]) -> list[_Packed]:
-    """Return what is sent of files: all but their texts and nodes, which the receiver can read."""
-    return [
-        (
-            look.number,
-            look.loaded.diagnostics,
-            [
-                (document.index, one.findings, type(one.outline), (one.outline or ())[1:])
-                for document, one in zip(look.loaded.others, look.alone, strict=True)
-            ],
-        )
-        for look in looks
-        if not look.loaded.ours
-    ]
-
-
-def _received(sources: Sequence[Source], packed: _Packed) -> _Look:
-    """Return a file that another process has read; its nodes are read when they are needed."""
-    number, diagnostics, documents = packed
-    source = sources[number]
+def _loaded(source: Source, look: _Look) -> Loaded:
+    """Return a file that was looked at; its nodes are read again when they are needed."""
     text, _ = decode(source.name, source.data)
     again = cache(partial(load_source, source))
-    others: list[Document] = []
-    looks: list[Alone] = []
-    for place, (index, findings, kind, rest) in enumerate(documents):
-        document = LateDocument(source.name, index, text, partial(_root, again, place))
-        others.append(document)
-        looks.append(Alone(findings, kind(document, *rest) if rest else None))
-    return _Look(number, Loaded(text, [], others, diagnostics), tuple(looks))
+    others: list[Document] = [
+        LateDocument(source.name, index, text, partial(_root, again, place))
+        for place, (index, *_) in enumerate(look[2])
+    ]
+    return Loaded(text, [], others, look[1])
 
 
 def _root(read: Callable[[], Loaded], place: int) -> Node:

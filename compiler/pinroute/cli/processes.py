@@ -40,15 +40,12 @@ def _is_single_threaded() -> bool:
         return False
 
 
-def spread(
-    work: Callable[[Iterator[int]], T], pack: Callable[[T], object], shares: int, processes: int
-) -> tuple[T, list[Any]]:
+def spread(work: Callable[[Iterator[int]], T], shares: int, processes: int) -> tuple[T, list[T]]:
     """Return what `work` makes of this process's shares, and what the others send of theirs.
 
-    `work` is given numbers of shares, one after the other while there are some left, and
-    `pack` turns its result into what is sent: plain data, small. There are at most 2,000
-    shares: any pipe holds their numbers. Where no other process can be had, this one does
-    all. Raises Interrupted where one ended before it had sent all that it found. No process
+    `work` is given numbers of shares, one after the other while there are some left; its
+    result is plain data, small. There are at most 2,000 shares: any pipe holds their
+    numbers. Where no other process can be had, this one does all. Raises Interrupted where one ended before it had sent all that it found. No process
     is left behind, whatever happens.
     """
     try:
@@ -61,7 +58,7 @@ def spread(
     try:
         with _uninterrupted():
             for _ in range(processes - 1):
-                child = _forked(work, pack, queue)
+                child = _forked(work, queue)
                 if child is None:
                     break
                 children.append(child)
@@ -94,9 +91,7 @@ def _taken(queue: int) -> Iterator[int]:
         yield int.from_bytes(number, "big")
 
 
-def _forked(
-    work: Callable[[Iterator[int]], T], pack: Callable[[T], object], queue: int
-) -> _Child | None:
+def _forked(work: Callable[[Iterator[int]], T], queue: int) -> _Child | None:
     """Return another process that works, None if there can be none."""
     parent = os.getpid()
     try:
@@ -110,7 +105,7 @@ def _forked(
         os.close(outlet)
         return None
     if process == 0:
-        _work(work, pack, _while_alive(parent, queue), outlet)
+        _work(work, _while_alive(parent, queue), outlet)
     os.close(outlet)
     return _Child(process, os.fdopen(answer, "rb"))
 
@@ -125,7 +120,6 @@ def _while_alive(parent: int, queue: int) -> Iterator[int]:
 
 def _work(
     work: Callable[[Iterator[int]], T],
-    pack: Callable[[T], object],
     numbers: Iterator[int],
     outlet: int,
 ) -> NoReturn:
@@ -135,7 +129,7 @@ def _work(
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # end without a word
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        data = pickle.dumps(pack(work(numbers)), pickle.HIGHEST_PROTOCOL)
+        data = pickle.dumps(work(numbers), pickle.HIGHEST_PROTOCOL)
         with os.fdopen(outlet, "wb") as file:
             file.write(len(data).to_bytes(_HEAD, "big") + data)
         code = 0
