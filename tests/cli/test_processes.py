@@ -319,3 +319,9 @@ def test_threads_keep_a_run_in_one_process() -> None:
     finally:
         stop.set()
         thread.join()
+
+
+def test_one_file_is_read_by_one_process(folder: Path) -> None:
+    run = Run(folder, 4, ["validate", "shop-1.yaml"])
+    assert run.result()[0] == 0
+    assert run.forked() == 0

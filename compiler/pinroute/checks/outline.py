@@ -1,10 +1,11 @@
 """What checks of several objects need of each: its fields, and its text for places."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from pinroute.diagnostics import Path
 from pinroute.istio.read import ReadRule
-from pinroute.istio.resource import Fields, as_mapping, namespace_of
+from pinroute.istio.resource import Fields, as_list, as_mapping, namespace_of
 from pinroute.spec.nodes import Document, Scalar
 from pinroute.spec.scalars import value
 
@@ -31,6 +32,13 @@ class Outline(NamedTuple):
     def on_mesh(self) -> bool:
         """Whether sidecars follow it too."""
         return is_on_mesh(self.service)
+
+    def often_named(self) -> Iterator[Path]:
+        """Yield paths of what is found in very many VirtualServices, where it is found at all."""
+        for index, _ in enumerate(as_list(as_mapping(self.service.get("spec")).get("hosts"))):
+            yield ("spec", "hosts", index)
+        if self.rules:
+            yield self.rules[-1].path
 
 
 class Resource(NamedTuple):

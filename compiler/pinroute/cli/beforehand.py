@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 from pinroute.checks.alone import Alone, alone
 from pinroute.checks.bodies import Bodies
+from pinroute.checks.outline import Outline
 from pinroute.compilation import Source, load_source
-from pinroute.diagnostics import Diagnostic
+from pinroute.diagnostics import Diagnostic, Path, Span
 from pinroute.spec.load import Loaded
 from pinroute.spec.nodes import Document, LateDocument, Node
 from pinroute.spec.parse import decode
@@ -39,11 +40,25 @@ class Beforehand(NamedTuple):
         return self.files.get(source.name) or load_source(source)
 
 
-# What is kept of a file: its number, the findings of reading it, and of each document its
-# index, its findings, and the outline without the document: its class, and its fields.
-_Look = tuple[
-    int, list[Diagnostic], list[tuple[int, tuple[Diagnostic, ...], type[Any], tuple[Any, ...]]]
-]
+class _Look(NamedTuple):
+    """What is kept of a document: no nodes; `outline` is the outline without its document.
+
+    `place` is the index of the document in its file, which items of one List share.
+    """
+
+    place: int
+    findings: tuple[Diagnostic, ...]
+    kind: type[Any]
+    outline: tuple[Any, ...]
+    spans: dict[Path, Span]
+
+
+class _File(NamedTuple):
+    """What is kept of a file: its number, the findings of reading it, and its documents."""
+
+    number: int
+    findings: list[Diagnostic]
+    looks: list[_Look]
 
 
 def read_beforehand(sources: Sequence[Source]) -> Beforehand:
@@ -52,7 +67,8 @@ def read_beforehand(sources: Sequence[Source]) -> Beforehand:
     Raises Interrupted.
     """
     others = [source for source in sources if not _holds_ours(source.data)]
-    processes = sum(len(source.data) for source in others) // WORTH
+    shares = _shares(others)
+    processes = min(len(shares), sum(len(source.data) for source in others) // WORTH)
     if processes < 2 or len({source.name for source in others}) < len(others):
         return Beforehand({}, {})
     from pinroute.cli.processes import processors, spread
@@ -60,15 +76,15 @@ def read_beforehand(sources: Sequence[Source]) -> Beforehand:
     processes = min(processes, processors())
     if processes < 2:
         return Beforehand({}, {})
-    shares = _shares(others)
     own, sent = spread(partial(_looks, others, shares), len(shares), processes)
     files: dict[str, Loaded] = {}
     looks: dict[Document, Alone] = {}
-    for look in chain(own, *sent):
-        source = others[look[0]]
-        files[source.name] = loaded = _loaded(source, look)
-        for document, (_, findings, kind, rest) in zip(loaded.others, look[2], strict=True):
-            looks[document] = Alone(findings, kind(document, *rest) if rest else None)
+    for file in chain(own, *sent):
+        source = others[file.number]
+        files[source.name] = loaded = _loaded(source, file)
+        for document, look in zip(loaded.others, file.looks, strict=True):
+            outline = look.kind(document, *look.outline) if look.outline else None
+            looks[document] = Alone(look.findings, outline)
     return Beforehand(files, looks)
 
 
@@ -96,36 +112,40 @@ def _shares(sources: Sequence[Source]) -> list[list[int]]:
 
 def _looks(
     sources: Sequence[Source], shares: Sequence[Sequence[int]], numbers: Iterator[int]
-) -> list[_Look]:
+) -> list[_File]:
     """Read the files of some shares, and look at their documents; the nodes are forgotten."""
     known = Bodies()
-    found: list[_Look] = []
+    found: list[_File] = []
     for share in numbers:
         for number in shares[share]:
             try:
                 loaded = load_source(sources[number])
-                looks = [(document.index, alone(document, known)) for document in loaded.others]
+                looks = [_look(document, known) for document in loaded.others]
             except Exception:  # noqa: S112  it is read again, and the same happens there
                 continue
             if not loaded.ours:
-                kept = [
-                    (index, one.findings, type(one.outline), (one.outline or ())[1:])
-                    for index, one in looks
-                ]
-                found.append((number, loaded.diagnostics, kept))
+                found.append(_File(number, loaded.diagnostics, looks))
     return found
 
 
-def _loaded(source: Source, look: _Look) -> Loaded:
+def _look(document: Document, known: Bodies) -> _Look:
+    findings, outline = alone(document, known)
+    spans: dict[Path, Span] = {}
+    if isinstance(outline, Outline):
+        spans = {path: document.span(path) for path in outline.often_named()}
+    return _Look(document.index, findings, type(outline), (outline or ())[1:], spans)
+
+
+def _loaded(source: Source, file: _File) -> Loaded:
     """Return a file that was looked at; its nodes are read again when they are needed."""
     text, _ = decode(source.name, source.data)
     again = cache(partial(load_source, source))
     others: list[Document] = [
-        LateDocument(source.name, index, text, partial(_root, again, place))
-        for place, (index, *_) in enumerate(look[2])
+        LateDocument(source.name, look.place, text, partial(_root, again, number), look.spans)
+        for number, look in enumerate(file.looks)
     ]
-    return Loaded(text, [], others, look[1])
+    return Loaded(text, [], others, file.findings)
 
 
-def _root(read: Callable[[], Loaded], place: int) -> Node:
-    return read().others[place].root
+def _root(read: Callable[[], Loaded], number: int) -> Node:
+    return read().others[number].root

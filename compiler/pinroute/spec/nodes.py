@@ -161,18 +161,33 @@ class Document:
 
 
 class LateDocument(Document):
-    """A document whose nodes are read when they are asked for: often they never are."""
+    """A document whose nodes are read when they are asked for: often they never are.
 
-    __slots__ = ("_read",)
+    `spans` are places of values that are known without them.
+    """
 
-    def __init__(self, file: str, index: int, text: str, read: Callable[[], Node]):
+    __slots__ = ("_read", "_spans")
+
+    def __init__(
+        self,
+        file: str,
+        index: int,
+        text: str,
+        read: Callable[[], Node],
+        spans: dict[Path, Span],
+    ):
         self.file = file
         self.index = index
         self.text = text
         self._read = read
+        self._spans = spans
 
     def __getattr__(self, name: str) -> Node:
         if name != "root":
             raise AttributeError(name)
         self.root = self._read()
         return self.root
+
+    def span(self, path: Path, *, key: bool = False) -> Span:
+        known = None if key else self._spans.get(path)
+        return known or super().span(path, key=key)
