@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 DRIVER = """
 import os, sys, time
 from pinroute.cli import beforehand, main, processes
-beforehand.WORTH, beforehand.SHARE = 1, 4096
+beforehand.WORTH, beforehand.SHARE = 1, 1
 processes.processors = lambda: int(os.environ["PROCESSORS"])
 first, fork = os.getpid(), os.fork
 def forked():
@@ -175,7 +175,9 @@ def test_the_report_is_the_same(folder: Path, output: str, more: list[str]) -> N
 
 
 def test_files_that_can_be_read(folder: Path) -> None:
-    code, out = same(folder, "-o", "json", "virtualservices", "others.yaml", "tutorial.yaml")
+    code, out = same(
+        folder, "-o", "json", "virtualservices", "others.yaml", "tutorial.yaml", "shop-2.yaml"
+    )
     assert code == 1
     assert json.loads(out)["diagnostics"]
 

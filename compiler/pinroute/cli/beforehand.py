@@ -22,7 +22,7 @@ from pinroute.spec.nodes import Document, LateDocument, Node
 from pinroute.spec.parse import decode
 
 # Below this many bytes for each, another process costs more than it takes over.
-WORTH = 128 * 1024
+WORTH = 256 * 1024
 # Who is free takes about so many bytes.
 SHARE = 16 * 1024
 MOST_SHARES = 2000
