@@ -20,6 +20,7 @@ from pinroute.platforms.companions import companions
 from pinroute.platforms.inference_service import with_transformers
 from pinroute.policy.standing import Policy, judge, stopped
 from pinroute.spec.digest import digest
+from pinroute.spec.load import Loaded
 from pinroute.spec.load import load as load_file
 from pinroute.spec.meaning import Spec, check_meaning, not_built, stage_names
 from pinroute.spec.model import Body, VersionName
@@ -43,6 +44,11 @@ class Source(NamedTuple):
     name: str
     data: bytes
     read: Read | None = None
+
+
+def load_source(source: Source) -> Loaded:
+    """Read a file."""
+    return load_file(source.name, source.data)
 
 
 class Checked(NamedTuple):
@@ -132,7 +138,10 @@ def load(
 
 
 def _load(
-    sources: Iterable[Source], environment: Source | None, check_others: CheckOthers | None
+    sources: Iterable[Source],
+    environment: Source | None,
+    check_others: CheckOthers | None,
+    read: Callable[[Source], Loaded] = load_source,
 ) -> tuple[Specs, Mapping[str, str], Sequence[Document]]:
     """Return what was read with every finding, also ignored ones, texts by file, all documents."""
     found: list[Diagnostic] = []
@@ -142,7 +151,7 @@ def _load(
     others: list[Document] = []
     documents: list[Document] = []
     for source in sources:
-        loaded = load_file(source.name, source.data)
+        loaded = read(source)
         texts[source.name] = loaded.text
         found += loaded.diagnostics
         others += loaded.others
@@ -190,6 +199,7 @@ def compile_specs(
     remove: bool = False,
     check_others: CheckOthers | None = None,
     policy: Policy | None = None,
+    read: Callable[[Source], Loaded] = load_source,
 ) -> Compilation:
     """Compile every experiment of the sources.
 
@@ -197,10 +207,10 @@ def compile_specs(
     the live one only (of rules in a file of another owner the live one only: the other
     stages would be copies of what is the owner's). With `remove`, such rules are taken
     out of it instead. `policy` changes what findings weigh, and hides known
-    ones.
+    ones. `read` returns a file, which may have been read before.
     """
     policy = policy or Policy()
-    specs, texts, documents = _load(sources, environment, check_others)
+    specs, texts, documents = _load(sources, environment, check_others, read)
     found = list(specs.diagnostics)
     found += [item for item in policy.diagnostics if item not in found]
     compiled: list[Compiled] = []
@@ -296,7 +306,7 @@ def _digest(data: Mapping[str, Any]) -> str:
 
 
 def _environment(source: Source, found: list[Diagnostic]) -> Mapping[str, Any] | None:
-    loaded = load_file(source.name, source.data)
+    loaded = load_source(source)
     found += loaded.diagnostics
     ours = [document for kind, document in loaded.ours if kind == "Environment"]
     for document in ours:

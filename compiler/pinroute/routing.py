@@ -69,10 +69,10 @@ class _Spot(NamedTuple):
 
 
 def _check_shapes(resources: Resources) -> None:
-    for target in resources.targets:
-        problem = shape_problem(target.service)
+    for outline in resources.outlines:
+        problem = shape_problem(outline.service)
         if problem is not None:
-            raise NotServed(f"{target.document.file}: a VirtualService cannot be read: {problem}")
+            raise NotServed(f"{outline.document.file}: a VirtualService cannot be read: {problem}")
 
 
 def _spots(resources: Resources, request: Request) -> list[tuple[str, str]]:
@@ -177,8 +177,8 @@ def absent_delegates(resources: Resources) -> list[str]:
     delegates = delegates_of(resources.virtual_services)
     found = {
         delegate_key(service, rule): None
-        for target, service in zip(resources.targets, resources.virtual_services, strict=True)
-        for rule in target.rules
+        for outline, service in zip(resources.outlines, resources.virtual_services, strict=True)
+        for rule in outline.rules
         if isinstance(rule.fields.get("delegate"), dict)
     }
     return [key for key in found if key not in delegates]

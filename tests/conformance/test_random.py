@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from pinroute.checks.registry import check_virtual_service
+from pinroute.checks.alone import alone
 from pinroute.diagnostics import Severity
 from pinroute.istio.cover import dead_items, takes_everything
 from pinroute.istio.envoy import Untranslatable, route_configuration
@@ -317,7 +317,7 @@ def test_what_istio_takes_we_take(cases: list[Case]) -> None:
         documents, _ = parse("vs.yaml", yaml.safe_dump(case.service))
         wrong = [
             finding
-            for finding in check_virtual_service(documents[0])
+            for finding in alone(documents[0]).findings
             if finding.severity is Severity.ERROR
         ]
         assert not wrong, (SEED, yaml.safe_dump(case.service), wrong)

@@ -1,6 +1,7 @@
 """Rules that are written alike are checked once, and what is wrong with one is said of each."""
 
-from pinroute.checks.registry import check_virtual_service, check_virtual_services
+from pinroute.checks.alone import alone
+from pinroute.checks.registry import check_virtual_services
 from pinroute.spec.nodes import Document
 from pinroute.spec.parse import parse
 
@@ -44,13 +45,13 @@ def test_a_fault_in_one_rule_does_not_hide_that_others_are_clean() -> None:
 def test_together_and_alone_are_the_same() -> None:
     rules = [matched(GOOD, "1") + GOOD, matched(BAD, "11") + GOOD, GOOD, BAD, matched(GOOD, "0")]
     found = documents(*rules)
-    alone = [finding for document in found for finding in check_virtual_service(document)]
+    apart = [finding for document in found for finding in alone(document).findings]
     together = [
         finding
         for finding in check_virtual_services(found)
         if finding.code not in ("PIN309", "PIN328")
     ]
-    assert sorted(together) == sorted(alone)
+    assert sorted(together) == sorted(apart)
 
 
 def test_an_alias_means_what_its_own_document_says() -> None:

@@ -10,9 +10,7 @@ from pinroute.spec.scalars import value
 
 Body = tuple[tuple[str, int, str], ...]
 
-OTHERS = frozenset({"name", "match"})
-# Such texts mean what is written elsewhere, or look at the match beside them.
-_ELSEWHERE = ("*", "&", "<<")
+OTHERS = ("name", "match")
 
 
 def body_of(document: Document, entry: Node) -> Body | None:
@@ -27,7 +25,8 @@ def body_of(document: Document, entry: Node) -> Body | None:
         if name in OTHERS:
             continue
         text = document.written(node)
-        if text is None or any(sign in text for sign in _ELSEWHERE):
+        # Such texts mean what is written elsewhere, or look at the match beside them.
+        if text is None or "*" in text or "&" in text or "<<" in text:
             return None
         if entry.keys[name].tag is not None:
             return None
@@ -51,7 +50,7 @@ class Bodies:
             }
             if body is not None:
                 self._fields[body] = known
-        own = {name: value(entry.entries[name]) for name in entry.entries if name in OTHERS}
+        own = {name: value(entry.entries[name]) for name in OTHERS if name in entry.entries}
         return {**own, **known}
 
     def is_clean(self, body: Body | None, *, delegate: bool) -> bool:

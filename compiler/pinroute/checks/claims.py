@@ -11,6 +11,7 @@ from pinroute.istio.cover import dead_items, takes_everything
 from pinroute.istio.delegation import delegates_of, joined
 from pinroute.istio.resource import EVERYWHERE, MESH, VirtualService, full_host, gateway_key
 from pinroute.istio.virtualhost import Place, Route, virtual_hosts
+from pinroute.spec.nodes import Document
 
 _Spot = tuple[str, str]
 
@@ -20,9 +21,14 @@ class _Claim(NamedTuple):
 
     key: str
     exported_to: frozenset[str]
-    span: Span
+    document: Document
     path: Path
     number: int | None = None
+
+    @property
+    def span(self) -> Span:
+        """The place of the host."""
+        return self.document.span(self.path)
 
 
 def shared_hosts(resources: Resources) -> Iterator[Diagnostic]:
@@ -52,14 +58,14 @@ def shared_hosts(resources: Resources) -> Iterator[Diagnostic]:
 def _claims(resources: Resources) -> Mapping[_Spot, Sequence[_Claim]]:
     found: defaultdict[_Spot, list[_Claim]] = defaultdict(list)
     written: set[str] = set()
-    for target, service in zip(resources.targets, resources.virtual_services, strict=True):
+    for outline, service in zip(resources.outlines, resources.virtual_services, strict=True):
         written.add(service.key)
         for index, host in enumerate(service.hosts):
             path: Path = ("spec", "hosts", index)
             claim = _Claim(
                 service.key,
                 service.exported_to,
-                target.document.span(path),
+                outline.document,
                 path,
                 service.number,
             )
@@ -72,7 +78,7 @@ def _claims(resources: Resources) -> Mapping[_Spot, Sequence[_Claim]]:
             continue  # its own output lies beside it
         for index, host in enumerate(() if route.delegate else route.hosts):
             path = ("spec", "route", "hosts", index)
-            claim = _Claim(key, frozenset({EVERYWHERE}), spec.document.span(path), path)
+            claim = _Claim(key, frozenset({EVERYWHERE}), spec.document, path)
             for gateway in route.gateways or (MESH,):
                 where = gateway_key(gateway, route.namespace)
                 found[where, full_host(host, route.namespace).lower()].append(claim)
@@ -125,10 +131,10 @@ def dead_together(resources: Resources) -> Iterator[Diagnostic]:
 def _dead_alone(resources: Resources) -> set[tuple[int, Path]]:
     """Return the matches whose own VirtualService shows that they are dead."""
     found: set[tuple[int, Path]] = set()
-    for number, target in enumerate(resources.targets):
+    for number, outline in enumerate(resources.outlines):
         closed = False
-        found |= {(number, dead.item.path) for dead in dead_alone(target)}
-        for rule in target.rules:
+        found |= {(number, dead.item.path) for dead in dead_alone(outline.rules)}
+        for rule in outline.rules:
             if closed:
                 found |= {(number, item.path) for item in rule.items}
             elif "delegate" not in rule.fields:
@@ -140,8 +146,8 @@ def _lists(resources: Resources) -> Iterator[Sequence[Route]]:
     """Yield the lists of routes whose order is certain from the files alone."""
     delegates = delegates_of(resources.virtual_services)
     groups: defaultdict[tuple[str, str], list[VirtualService]] = defaultdict(list)
-    for target, service in zip(resources.targets, resources.virtual_services, strict=True):
-        if any("delegate" in rule.fields for rule in target.rules):
+    for outline, service in zip(resources.outlines, resources.virtual_services, strict=True):
+        if any("delegate" in rule.fields for rule in outline.rules):
             rules = joined(service, delegates).rules
             yield [Route(service, rule, item) for rule in rules for item in rule.items]
         for gateway in service.gateways if service.hosts else ():
@@ -162,7 +168,7 @@ def _certain(resources: Resources, services: Sequence[VirtualService]) -> bool:
         and EVERYWHERE in service.exported_to
         and not any(
             item.residual.get(name)
-            for rule in resources.targets[service.number].rules
+            for rule in resources.outlines[service.number].rules
             for item in rule.items
             for name in ("port", "sourceLabels", "sourceNamespace")
         )

@@ -10,8 +10,8 @@ from pinroute.istio.delegation import Dropped, Widened, delegates_of, joined
 def dropped_rules(resources: Resources) -> Iterator[Diagnostic]:
     """Find what istiod leaves out of a root with delegates, and exclusions that it loses."""
     delegates = delegates_of(resources.virtual_services)
-    for target, root in zip(resources.targets, resources.virtual_services, strict=True):
-        if not root.hosts or not any("delegate" in rule.fields for rule in target.rules):
+    for outline, root in zip(resources.outlines, resources.virtual_services, strict=True):
+        if not root.hosts or not any("delegate" in rule.fields for rule in outline.rules):
             continue
         found = joined(root, delegates)
         for dropped in found.dropped:

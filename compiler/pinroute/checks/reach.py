@@ -1,6 +1,6 @@
 """Rules and match items that no request reaches, and requests that no rule takes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pinroute.checks.target import Target
 from pinroute.diagnostics import Diagnostic, Related, diagnose
@@ -40,7 +40,7 @@ def _disguised(target: Target, rule: ReadRule) -> bool:
 def dead_matches(target: Target) -> Iterator[Diagnostic]:
     """Find match items that earlier ones cover: shadowed prefixes, repeated matches."""
     labels = {rule.number: rule.label for rule in target.rules}
-    for dead in dead_alone(target):
+    for dead in dead_alone(target.rules):
         by = dead.by
         related = (Related(target.document.span(by.path), "this takes all of its requests"),)
         yield diagnose(
@@ -55,10 +55,10 @@ def dead_matches(target: Target) -> Iterator[Diagnostic]:
         )
 
 
-def dead_alone(target: Target) -> Iterator[Dead]:
+def dead_alone(rules: Iterable[ReadRule]) -> Iterator[Dead]:
     """Yield the dead items before the first catch-all, as far as one VirtualService shows them."""
     live: list[MatchItem] = []
-    for rule in target.rules:
+    for rule in rules:
         if "delegate" in rule.fields:
             continue  # what it takes is decided by its delegate: PIN319
         live += rule.items

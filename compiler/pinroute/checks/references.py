@@ -7,8 +7,8 @@ the files counts as missing only where they are said to be complete.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from pinroute.checks.resources import Resource, Resources
-from pinroute.checks.target import Target
+from pinroute.checks.outline import Outline, Resource
+from pinroute.checks.resources import Resources
 from pinroute.diagnostics import Diagnostic, Path, diagnose
 from pinroute.diagnostics.nearest import did_you_mean
 from pinroute.istio.delegation import delegate_key, delegates_of
@@ -22,44 +22,40 @@ from pinroute.istio.resource import (
 )
 from pinroute.istio.virtualhost import narrower_host
 
-_CLAIM = "@request.auth.claims"
-
 
 def missing(resources: Resources) -> Iterator[Diagnostic]:
     """Find gateways, delegates, hosts and token issuers that nothing declares."""
     if not resources.complete:
         return
     delegates = delegates_of(resources.virtual_services)
-    for target, service in zip(resources.targets, resources.virtual_services, strict=True):
+    for outline, service in zip(resources.outlines, resources.virtual_services, strict=True):
         for index, gateway in enumerate(service.gateways):
             if gateway != MESH and gateway not in resources.gateways:
                 path: Path = ("spec", "gateways", index)
-                yield _missing(target, path, gateway, "Gateway {}", resources.gateways)
-        for rule in target.rules:
+                yield _missing(outline, path, gateway, "Gateway {}", resources.gateways)
+        for rule in outline.rules:
             if isinstance(rule.fields.get("delegate"), dict):
                 key = delegate_key(service, rule)
                 if key not in delegates:
                     path = (*rule.path, "delegate")
-                    yield _missing(target, path, key, "delegate {}", delegates)
-        for path, destination in _destinations(target):
+                    yield _missing(outline, path, key, "delegate {}", delegates)
+        for path, destination in _destinations(outline):
             host = full_host(str(destination.get("host") or ""), service.namespace).lower()
             if not any(covers(known, host) for known in resources.hosts):
                 inner = (*path, "host")
-                yield _missing(target, inner, host, "Service or ServiceEntry {}", resources.hosts)
+                yield _missing(outline, inner, host, "Service or ServiceEntry {}", resources.hosts)
         if not resources.request_authentications:
-            for path, _, _ in target.strings:
-                if str(path[-1]).startswith(_CLAIM):
-                    name = str(path[-1])
-                    what = "RequestAuthentication, which claims such as {} need"
-                    yield _missing(target, path, name, what, {})
+            for path in outline.claims:
+                what = "RequestAuthentication, which claims such as {} need"
+                yield _missing(outline, path, str(path[-1]), what, {})
 
 
 def _missing(
-    target: Target, path: Path, name: str, what: str, known: Mapping[str, object]
+    outline: Outline, path: Path, name: str, what: str, known: Mapping[str, object]
 ) -> Diagnostic:
     """Return the finding; `what` has a place for the name."""
     hint = did_you_mean(name, tuple(known)) if known else None
-    where = target.document.span(path)
+    where = outline.document.span(path)
     return diagnose("PIN322", where, path, hint=hint, what=what.format(repr(name)))
 
 
@@ -74,8 +70,8 @@ def subsets(resources: Resources) -> Iterator[Diagnostic]:
         }
     if not declared and not resources.complete:
         return
-    for target, service in zip(resources.targets, resources.virtual_services, strict=True):
-        for path, destination in _destinations(target):
+    for outline, service in zip(resources.outlines, resources.virtual_services, strict=True):
+        for path, destination in _destinations(outline):
             subset = destination.get("subset")
             host = full_host(str(destination.get("host") or ""), service.namespace).lower()
             if not subset or (host not in declared and not resources.complete):
@@ -83,26 +79,28 @@ def subsets(resources: Resources) -> Iterator[Diagnostic]:
             if subset not in declared[host]:
                 inner = (*path, "subset")
                 known = dict.fromkeys(declared[host])
-                yield _missing(target, inner, str(subset), f"subset {{}} of {host}", known)
+                yield _missing(outline, inner, str(subset), f"subset {{}} of {host}", known)
 
 
 def ports(resources: Resources) -> Iterator[Diagnostic]:
     """Find destinations without a port where the Service has several."""
     if not resources.hosts:
         return
-    for target, service in zip(resources.targets, resources.virtual_services, strict=True):
-        for path, destination in _destinations(target):
+    for outline, service in zip(resources.outlines, resources.virtual_services, strict=True):
+        for path, destination in _destinations(outline):
             host = full_host(str(destination.get("host") or ""), service.namespace).lower()
             found = resources.hosts.get(host)
             numbers = _ports(found) if found is not None else []
             port = as_mapping(destination.get("port")).get("number")
             if port is None and len(numbers) > 1:
                 listed = ", ".join(str(number) for number in numbers)
-                yield diagnose("PIN329", target.document.span(path), path, host=host, ports=listed)
+                yield diagnose(
+                    "PIN329", outline.document.span(path), path, host=host, ports=listed
+                )
             elif numbers and port is not None and port not in numbers:
                 inner = (*path, "port", "number")
                 known = {str(number): None for number in numbers}
-                yield _missing(target, inner, str(port), f"port {{}} of {host}", known)
+                yield _missing(outline, inner, str(port), f"port {{}} of {host}", known)
 
 
 def _ports(service: Resource) -> list[int]:
@@ -114,7 +112,7 @@ def _ports(service: Resource) -> list[int]:
 
 def unserved_hosts(resources: Resources) -> Iterator[Diagnostic]:
     """Find hosts that none of the servers of a Gateway listens for."""
-    for target, service in zip(resources.targets, resources.virtual_services, strict=True):
+    for outline, service in zip(resources.outlines, resources.virtual_services, strict=True):
         for gateway in service.gateways:
             found = resources.gateways.get(gateway)
             if found is None:
@@ -125,7 +123,7 @@ def unserved_hosts(resources: Resources) -> Iterator[Diagnostic]:
                     path: Path = ("spec", "hosts", index)
                     yield diagnose(
                         "PIN323",
-                        target.document.span(path),
+                        outline.document.span(path),
                         path,
                         host=host,
                         gateway=gateway,
@@ -136,23 +134,23 @@ def unserved_hosts(resources: Resources) -> Iterator[Diagnostic]:
 
 def visibility(resources: Resources) -> Iterator[Diagnostic]:
     """Find VirtualServices of a gateway that its pods may not be allowed to see."""
-    for target, service in zip(resources.targets, resources.virtual_services, strict=True):
+    for outline, service in zip(resources.outlines, resources.virtual_services, strict=True):
         for gateway in service.gateways if service.hosts else ():
             namespace = gateway.partition("/")[0]
             if gateway != MESH and not service.seen_in(namespace):
                 path = ("spec", "exportTo")
                 yield diagnose(
                     "PIN324",
-                    target.document.span(path, key=True),
+                    outline.document.span(path, key=True),
                     path,
                     gateway=gateway,
                     namespaces=", ".join(sorted(service.exported_to)),
                 )
 
 
-def _destinations(target: Target) -> Iterator[tuple[Path, Mapping[str, object]]]:
+def _destinations(outline: Outline) -> Iterator[tuple[Path, Mapping[str, object]]]:
     """Yield every destination of a VirtualService, mirrors too, with its path."""
-    for rule in target.rules:
+    for rule in outline.rules:
         for index, route in enumerate(as_list(rule.fields.get("route"))):
             destination = as_mapping(as_mapping(route).get("destination"))
             if destination.get("host"):

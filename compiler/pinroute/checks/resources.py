@@ -1,14 +1,15 @@
 """What checks look at that need more than one object: everything that was given together."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pinroute.checks.bodies import Bodies
-from pinroute.checks.target import Target, target_of
+from pinroute.checks.outline import Outline, Resource, resource_of
+from pinroute.checks.target import outline_of, target_of
 from pinroute.diagnostics import Path, Span
 from pinroute.istio.read import is_virtual_service
 from pinroute.istio.resource import (
-    Fields,
     VirtualService,
     as_list,
     as_mapping,
@@ -17,43 +18,16 @@ from pinroute.istio.resource import (
     virtual_service,
 )
 from pinroute.spec.meaning import Spec
-from pinroute.spec.nodes import Document, Scalar
-from pinroute.spec.scalars import value
-
-_OTHERS = {
-    ("networking.istio.io", "Gateway"): "gateways",
-    ("networking.istio.io", "DestinationRule"): "destination_rules",
-    ("networking.istio.io", "ServiceEntry"): "service_entries",
-    ("security.istio.io", "RequestAuthentication"): "request_authentications",
-    ("", "Service"): "services",
-}
-
-
-class Resource(NamedTuple):
-    """An object beside the VirtualServices: its text, and its fields."""
-
-    document: Document
-    fields: Fields
-
-    @property
-    def key(self) -> str:
-        """Its namespace/name."""
-        name = as_mapping(self.fields.get("metadata")).get("name") or ""
-        return f"{namespace_of(self.fields)}/{name}"
-
-    @property
-    def spec(self) -> Fields:
-        """Its spec."""
-        return as_mapping(self.fields.get("spec"))
+from pinroute.spec.nodes import Document
 
 
 class Resources(NamedTuple):
-    """Everything that was given: `targets[n]` is the text of `virtual_services[n]`.
+    """Everything that was given: `outlines[n]` is the text of `virtual_services[n]`.
 
     `complete` says that these are all there are: what is named and not here is missing.
     """
 
-    targets: tuple[Target, ...]
+    outlines: tuple[Outline, ...]
     virtual_services: tuple[VirtualService, ...]
     gateways: Mapping[str, Resource]
     destination_rules: tuple[Resource, ...]
@@ -64,48 +38,44 @@ class Resources(NamedTuple):
 
     def span(self, service: VirtualService, path: Path) -> Span:
         """Return a place in the text of a VirtualService."""
-        return self.targets[service.number].document.span(path)
+        return self.outlines[service.number].document.span(path)
+
+
+def outlines_of(documents: Iterable[Document]) -> Iterator[Outline | Resource]:
+    """Yield what checks of several objects look at among some documents."""
+    known = Bodies()
+    for document in documents:
+        if is_virtual_service(document):
+            yield outline_of(target_of(document, known))
+        elif (resource := resource_of(document)) is not None:
+            yield resource
 
 
 def resources_of(
-    documents: Iterable[Document],
-    specs: Sequence[Spec],
-    known: Bodies | None = None,
-    *,
-    complete: bool,
+    pieces: Iterable[Outline | Resource], specs: Sequence[Spec] = (), *, complete: bool = False
 ) -> Resources:
     """Return what was given, by kind."""
-    targets: list[Target] = []
-    others: dict[str, list[Resource]] = {name: [] for name in _OTHERS.values()}
-    for document in documents:
-        if is_virtual_service(document):
-            targets.append(target_of(document, known))
-            continue
-        kind = _OTHERS.get(_kind(document))
-        if kind is not None:
-            others[kind].append(Resource(document, as_mapping(value(document.root))))
-    hosts = {host: one for one in others["services"] for host in _service_hosts(one)}
-    for entry in others["service_entries"]:
+    outlines: list[Outline] = []
+    others: defaultdict[str, list[Resource]] = defaultdict(list)
+    for piece in pieces:
+        if isinstance(piece, Outline):
+            outlines.append(piece)
+        else:
+            others[piece.kind].append(piece)
+    hosts = {host: one for one in others["Service"] for host in _service_hosts(one)}
+    for entry in others["ServiceEntry"]:
         for host in as_list(entry.spec.get("hosts")):
             hosts.setdefault(str(host).lower(), entry)
     return Resources(
-        tuple(targets),
-        tuple(virtual_service(number, item.service) for number, item in enumerate(targets)),
-        {gateway.key: gateway for gateway in others["gateways"]},
-        tuple(others["destination_rules"]),
+        tuple(outlines),
+        tuple(virtual_service(number, item.service) for number, item in enumerate(outlines)),
+        {gateway.key: gateway for gateway in others["Gateway"]},
+        tuple(others["DestinationRule"]),
         hosts,
-        tuple(others["request_authentications"]),
+        tuple(others["RequestAuthentication"]),
         tuple(specs),
         complete,
     )
-
-
-def _kind(document: Document) -> tuple[str, str]:
-    texts = []
-    for name in ("apiVersion", "kind"):
-        node = document.node((name,))
-        texts.append(node.text if isinstance(node, Scalar) else "")
-    return texts[0].rpartition("/")[0], texts[1]
 
 
 def _service_hosts(service: Resource) -> Iterator[str]:

@@ -74,8 +74,9 @@ class _Walk:
             return
         properties = schema.get("properties", {})
         if len(path) == 3 and path[1] == "http" and path[2] in self._known:
-            for name in OTHERS & node.entries.keys():
-                self.node(node.entries[name], properties[name], (*path, name))
+            for name in OTHERS:
+                if name in node.entries:
+                    self.node(node.entries[name], properties[name], (*path, name))
             return
         for name, item in node.entries.items():
             inner = properties.get(name)

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
 
 from pinroute.checks.bodies import Bodies, Body, body_of
+from pinroute.checks.outline import Outline, is_on_mesh
 from pinroute.diagnostics import Path
 from pinroute.istio.read import MAP_FIELDS, STRING_FIELDS, ReadRule, read_rules
-from pinroute.istio.resource import Fields
+from pinroute.istio.resource import Fields, as_mapping
 from pinroute.spec.nodes import Document, Mapping, Node, Scalar, Sequence, at
 from pinroute.spec.scalars import scalar_value, value
 
@@ -45,18 +46,12 @@ class Target(NamedTuple):
     @property
     def on_mesh(self) -> bool:
         """Whether sidecars follow it too."""
-        gateways = self._spec.get("gateways")
-        return not gateways or (isinstance(gateways, list) and "mesh" in gateways)
+        return is_on_mesh(self.service)
 
     @property
     def is_delegate(self) -> bool:
         """Whether it has no hosts, and so is for other VirtualServices to delegate to."""
-        return not self._spec.get("hosts")
-
-    @property
-    def _spec(self) -> Fields:
-        found = self.service.get("spec")
-        return found if isinstance(found, dict) else {}
+        return not as_mapping(self.service.get("spec")).get("hosts")
 
 
 def target_of(document: Document, known: Bodies | None = None) -> Target:
@@ -76,6 +71,14 @@ def target_of(document: Document, known: Bodies | None = None) -> Target:
         tuple(_strings(matches)),
         bodies,
     )
+
+
+def outline_of(target: Target) -> Outline:
+    """Return what checks of several objects look at."""
+    claims = tuple(
+        path for path, _, _ in target.strings if str(path[-1]).startswith("@request.auth.claims")
+    )
+    return Outline(target.document, target.service, target.rules, claims)
 
 
 def _service(

@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from pinroute.checks.resources import Resource, Resources
-from pinroute.checks.target import Target
+from pinroute.checks.outline import Outline, Resource
+from pinroute.checks.resources import Resources
 from pinroute.diagnostics import Diagnostic, Path, Related, diagnose
 from pinroute.istio.read import ReadRule
 from pinroute.istio.resource import Fields, as_list, as_mapping, full_host
@@ -15,8 +15,8 @@ _Version = tuple[str, str]
 def hashed_splits(resources: Resources) -> Iterator[Diagnostic]:
     """Find splits by weight to hosts with consistentHash: it chooses a pod, not a version."""
     hashing = {_host(rule): rule for rule in resources.destination_rules if _hashes(rule)}
-    for target, service in zip(resources.targets, resources.virtual_services, strict=True):
-        for rule in target.rules if hashing else ():
+    for outline, service in zip(resources.outlines, resources.virtual_services, strict=True):
+        for rule in outline.rules if hashing else ():
             weighted = [
                 (index, as_mapping(route))
                 for index, route in enumerate(as_list(rule.fields.get("route")))
@@ -28,29 +28,29 @@ def hashed_splits(resources: Resources) -> Iterator[Diagnostic]:
                     path: Path = (*rule.path, "route", index)
                     where = found.document.span(("spec",), key=True)
                     related = (Related(where, "the DestinationRule is here"),)
-                    span = target.document.span(path)
+                    span = outline.document.span(path)
                     yield diagnose("PIN325", span, path, related=related, rule=rule.label)
                     break
 
 
 def mirrors(resources: Resources) -> Iterator[Diagnostic]:
     """Find mirrors to a version that has users of its own: both are measured as one."""
-    for target, service in zip(resources.targets, resources.virtual_services, strict=True):
-        if not any({"mirror", "mirrors"} & rule.fields.keys() for rule in target.rules):
+    for outline, service in zip(resources.outlines, resources.virtual_services, strict=True):
+        if not any({"mirror", "mirrors"} & rule.fields.keys() for rule in outline.rules):
             continue
         served = {
             version: rule
-            for rule in reversed(target.rules)
+            for rule in reversed(outline.rules)
             for version in _served(rule, service.namespace)
         }
-        for rule in target.rules:
+        for rule in outline.rules:
             for path, destination in _mirrors(rule):
                 version = _version(destination, service.namespace)
                 other = served.get(version)
                 if other is not None and version not in _served(rule, service.namespace):
-                    span = target.document.span(path)
+                    span = outline.document.span(path)
                     related = (
-                        Related(target.document.span(other.path), "users are sent there here"),
+                        Related(outline.document.span(other.path), "users are sent there here"),
                     )
                     yield diagnose(
                         "PIN326",
@@ -68,8 +68,8 @@ def overlapping_subsets(resources: Resources) -> Iterator[Diagnostic]:
     if not resources.destination_rules:
         return
     used: defaultdict[str, set[str]] = defaultdict(set)
-    for target, service in zip(resources.targets, resources.virtual_services, strict=True):
-        for rule in target.rules:
+    for outline, service in zip(resources.outlines, resources.virtual_services, strict=True):
+        for rule in outline.rules:
             for host, subset in _served(rule, service.namespace):
                 used[host].add(subset)
     for resource in resources.destination_rules:
@@ -97,15 +97,15 @@ def forgeable_hash(resources: Resources) -> Iterator[Diagnostic]:
     Said once for a header at the same gateways: it is their edge that has to set it.
     """
     told: set[tuple[str, tuple[str, ...]]] = set()
-    for target, service in zip(resources.targets, resources.virtual_services, strict=True):
-        if target.on_mesh or not service.hosts or _is_ours(target):
+    for outline, service in zip(resources.outlines, resources.virtual_services, strict=True):
+        if outline.on_mesh or not service.hosts or _is_ours(outline):
             continue
-        header = target.rules[0].items[0].header if target.rules else ""
+        header = outline.rules[0].items[0].header if outline.rules else ""
         place = (header, service.gateways)
         if not header or header.startswith((":", "@", "cookie")) or place in told:
             continue
         found: dict[tuple[_Version, ...], Path] = {}
-        for rule in target.rules:
+        for rule in outline.rules:
             kinds = {kind for item in rule.items for kind in item.value or ()}
             if "prefix" in kinds:
                 versions = tuple(_served(rule, service.namespace))
@@ -113,11 +113,11 @@ def forgeable_hash(resources: Resources) -> Iterator[Diagnostic]:
         if len(found) > 1:
             told.add(place)
             path = next(iter(found.values()))
-            yield diagnose("PIN328", target.document.span(path), path, header=header)
+            yield diagnose("PIN328", outline.document.span(path), path, header=header)
 
 
-def _is_ours(target: Target) -> bool:
-    labels = as_mapping(as_mapping(target.service.get("metadata")).get("labels"))
+def _is_ours(outline: Outline) -> bool:
+    labels = as_mapping(as_mapping(outline.service.get("metadata")).get("labels"))
     return labels.get("app.kubernetes.io/managed-by") == "pinroute"
 
 

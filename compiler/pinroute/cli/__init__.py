@@ -4,7 +4,8 @@ import gc
 import os
 import sys
 
-from pinroute.cli.exits import Ended, Exit, Misuse, Unwritable
+from pinroute.cli.exits import Ended, Exit, Interrupted, Misuse, Unwritable
+from pinroute.cli.leaving import leave
 from pinroute.cli.plain import plain_call
 from pinroute.cli.terminal import drop_output, err
 
@@ -50,6 +51,9 @@ def main(arguments: list[str] | None = None) -> None:
         code = end.code
     except (Misuse, Unwritable) as error:
         code = _complain(str(error))
+    except Interrupted as error:
+        err(f"interrupted: {error}\n")
+        code = Exit.INTERRUPTED
     except KeyboardInterrupt:
         err("interrupted\n")
         code = Exit.INTERRUPTED
@@ -61,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = _complain(f"cannot write {error.filename or 'stdout'}: {error.strerror or error}")
     except Exception as error:  # the last resort: a bug must not look like an answer
         code = _bug(error)
-    sys.exit(code)
+    leave(code, last=arguments is None)
 
 
 def _run(words: list[str]) -> int:

@@ -38,6 +38,10 @@ class Ended(Exception):
         self.code = code
 
 
+class Interrupted(Exception):
+    """What somebody else has ended, and so has no answer; exits with INTERRUPTED."""
+
+
 class Unwritable(Exception):
     """A file that cannot be written; exits with USAGE."""
 

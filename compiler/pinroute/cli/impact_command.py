@@ -9,7 +9,7 @@ from pinroute.change.impact import impact_of, returns
 from pinroute.change.model import LOST, Impact, Incomparable, moved
 from pinroute.change.reading import UserHashOptions
 from pinroute.change.serving import State, identity, serving
-from pinroute.checks.registry import check_faults
+from pinroute.checks.alone import check_faults
 from pinroute.cli.compiled import compiled_or_exit
 from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS

@@ -10,6 +10,8 @@ from pinroute.diagnostics import Diagnostic, Span, diagnose
 from pinroute.spec.parse import MAX_BYTES
 
 STDIN = "<stdin>"
+# Small enough for memory that is at hand: most files are read by one call.
+PART = 64 * 1024
 SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -53,8 +55,13 @@ def read_source(name: str, found: list[Diagnostic]) -> Source | None:
 
 def _bytes(name: str) -> bytes:
     """Read no more of a file than the parser would take, so that memory has a bound."""
-    with open(name, "rb") as file:
-        return file.read(MAX_BYTES + 1)
+    with open(name, "rb", buffering=0) as file:
+        parts: list[bytes] = []
+        left = MAX_BYTES + 1
+        while part := file.read(min(PART, left)):
+            parts.append(part)
+            left -= len(part)
+        return b"".join(parts)
 
 
 def _reader(folder: str) -> Callable[[str], bytes]:

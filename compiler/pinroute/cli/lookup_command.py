@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pinroute.checks.resources import resources_of
+from pinroute.checks.resources import outlines_of, resources_of
 from pinroute.cli.compiled import chosen, compiled_or_exit, looking_at_users
 from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS
@@ -110,8 +110,8 @@ def command(
     compilation = compiled_or_exit(sources, found, environment=overlay, stage=stage)
     resources = None
     if not compilation.experiments:
-        resources = resources_of(compilation.others, (), complete=False)
-    if resources is not None and resources.targets:
+        resources = resources_of(outlines_of(compilation.others))
+    if resources is not None and resources.outlines:
         if hashes is not None:
             raise click.UsageError("--hashes takes an experiment, not a VirtualService")
         request = Request(host, path or "/", method or "GET", gateway, header)

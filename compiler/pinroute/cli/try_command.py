@@ -2,7 +2,7 @@
 
 import click
 
-from pinroute.checks.registry import check_virtual_service
+from pinroute.checks.alone import alone
 from pinroute.cli.compiled import compiled_or_exit
 from pinroute.cli.exits import Exit, Misuse, epilog
 from pinroute.cli.group import SETTINGS
@@ -67,7 +67,7 @@ def command(
 def _check_owner(compiled: Compiled) -> None:
     """Stop at an owner's VirtualService that Istio would refuse: Envoy would see no such routes."""
     owner = compiled.checked.owner
-    found = check_virtual_service(owner.document) if owner is not None else ()
+    found = alone(owner.document).findings if owner is not None else ()
     for item in found:
         if item.severity is Severity.ERROR:
             span = item.span

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from pinroute.checks.registry import check_virtual_services
+from pinroute.cli.beforehand import read_beforehand
 from pinroute.cli.exits import Exit, Misuse, Unwritable
 from pinroute.cli.formats import FORMATS, Report, as_text
 from pinroute.cli.inputs import read_source, read_sources
+from pinroute.cli.leaving import keep
 from pinroute.cli.policy import other_than, read_policy
 from pinroute.cli.report import counts, exit_code
 from pinroute.cli.terminal import colours, err, out
@@ -48,15 +50,15 @@ def run(
         _say(Report(sorted(policy.diagnostics)), output, output_file)
         return Exit.USAGE
     sources = other_than(sources, policy, write_baseline)
+    before = read_beforehand(sources)
+    check = partial(check_virtual_services, complete=complete, looked_at=before.looks)
     try:
         compilation = compile_specs(
-            sources,
-            environment=overlay,
-            check_others=partial(check_virtual_services, complete=complete),
-            policy=policy,
+            sources, environment=overlay, check_others=check, policy=policy, read=before.load
         )
     except NotOneEnvironment as error:
         raise Misuse(f"--env: {error}") from None
+    keep(compilation, before)
     found = sorted([*found, *compilation.diagnostics])
     if write_baseline is not None:
         found = _without_written(write_baseline, found, compilation)

@@ -5,6 +5,7 @@ the later one's. An implication that cannot be decided counts as none.
 """
 
 import json
+from bisect import insort
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -35,6 +36,7 @@ class _Class:
         self.every: MatchItem | None = None
         self.present: MatchItem | None = None
         self.prefixes: dict[str, MatchItem] = {}
+        self._lengths: list[int] = []
         self.exacts: dict[str, MatchItem] = {}
         self.regexes: dict[str, MatchItem] = {}
 
@@ -57,7 +59,9 @@ class _Class:
         return self.regexes.get(text) if isinstance(text, str) else None
 
     def _head(self, text: str) -> MatchItem | None:
-        for length in range(len(text) + 1):
+        for length in self._lengths:
+            if length > len(text):
+                break
             found = self.prefixes.get(text[:length])
             if found is not None:
                 return found
@@ -70,7 +74,10 @@ class _Class:
         elif not value:
             self.present = self.present or item
         elif isinstance(value.get("prefix"), str):
-            self.prefixes.setdefault(value["prefix"], item)
+            text = value["prefix"]
+            self.prefixes.setdefault(text, item)
+            if len(text) not in self._lengths:
+                insort(self._lengths, len(text))
         elif isinstance(value.get("exact"), str):
             self.exacts.setdefault(value["exact"], item)
         elif isinstance(value.get("regex"), str):
@@ -170,10 +177,11 @@ def dead_items(items: Sequence[MatchItem]) -> Iterator[Dead]:
     classes = _Classes(items)
     for item in items:
         own = classes.of(item)
-        takers = (group.taker(item.value) for group in classes.wider(own))
-        by = next((taker for taker in takers if taker is not None), None)
-        if by is not None:
-            yield Dead(item, by)
+        for group in classes.wider(own):
+            by = group.taker(item.value)
+            if by is not None:
+                yield Dead(item, by)
+                break
         else:
             own.add(item)
 

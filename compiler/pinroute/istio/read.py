@@ -6,7 +6,7 @@ out behind a catch-all is found by looking at the list.
 """
 
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pinroute.diagnostics import Path
 from pinroute.istio.resource import Fields, as_list, as_mapping, gateway_key, namespace_of
@@ -18,6 +18,7 @@ STRING_FIELDS = ("uri", "scheme", "method", "authority")
 MAP_FIELDS = ("headers", "withoutHeaders", "queryParams")
 # A field of another type is no condition: no server takes it, and the checks say so.
 _TYPES: dict[str, type] = {"gateways": list, **dict.fromkeys((*MAP_FIELDS, "sourceLabels"), dict)}
+_NO_CONDITIONS = frozenset({"name", "statPrefix"})
 PLACE_FIELDS = ("port", "gateways", "sourceLabels", "sourceNamespace")
 
 
@@ -113,23 +114,23 @@ def read_item(
     rule: int, index: int, match: Fields, path: Path, header: str, namespace: str
 ) -> MatchItem:
     """Return one match; `namespace` is that of the VirtualService, where Gateways are named."""
-    residual = {
-        name: value
-        for name, value in match.items()
-        if name not in ("name", "statPrefix") and isinstance(value, _TYPES.get(name, object))
-    }
+    residual: dict[str, Any] = {}
+    for name, given in match.items():
+        kind = _TYPES.get(name)
+        if name not in _NO_CONDITIONS and (kind is None or isinstance(given, kind)):
+            residual[name] = given
     if "gateways" in residual:
         residual["gateways"] = [gateway_key(str(name), namespace) for name in match["gateways"]]
-    headers = {str(name): value for name, value in as_mapping(match.get("headers")).items()}
-    own = [name for name in headers if name.lower() == header]
     value: Fields | None = None
-    # Two spellings of one header are two conditions: both stay where they are.
-    if len(own) == 1 and isinstance(headers[own[0]], dict):
-        value = as_mapping(headers.pop(own[0]))
-    if headers:
+    if "headers" in residual:
+        headers = {str(name): given for name, given in residual["headers"].items()}
+        own = [name for name in headers if name.lower() == header]
+        # Two spellings of one header are two conditions: both stay where they are.
+        if len(own) == 1 and isinstance(headers[own[0]], dict):
+            value = headers.pop(own[0])
         # Names have no case; but two spellings are two conditions, and both have to hold.
-        folded = {name.lower(): found for name, found in headers.items()}
+        folded = {name.lower(): given for name, given in headers.items()}
         residual["headers"] = folded if len(folded) == len(headers) else headers
-    else:
-        residual.pop("headers", None)
+        if not headers:
+            del residual["headers"]
     return MatchItem(rule, index, str(match.get("name") or ""), path, residual, header, value)

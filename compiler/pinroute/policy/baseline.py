@@ -97,7 +97,7 @@ def compare(
 
 
 def known_entries(
-    found: Iterable[Diagnostic], documents: Iterable[Document], places: Mapping[str, str]
+    found: Sequence[Diagnostic], documents: Iterable[Document], places: Mapping[str, str]
 ) -> Counter[Entry]:
     """Return the entries of the findings that a baseline may hold."""
     keyed = _keyed(found, documents, places)
@@ -154,12 +154,16 @@ def read_baseline(
 
 
 def _keyed(
-    found: Iterable[Diagnostic], documents: Iterable[Document], places: Mapping[str, str]
+    found: Sequence[Diagnostic], documents: Iterable[Document], places: Mapping[str, str]
 ) -> Keyed:
     """Return each finding with its entry."""
     by_file: defaultdict[str, list[Document]] = defaultdict(list)
-    for document in sorted(documents, key=_start):
-        by_file[document.file].append(document)
+    named = {item.span.file for item in found}
+    for document in documents:
+        if document.file in named:
+            by_file[document.file].append(document)
+    for inside in by_file.values():
+        inside.sort(key=_start)
     return [(_entry(item, by_file[item.span.file], places), item) for item in found]
 
 

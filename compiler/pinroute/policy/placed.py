@@ -69,12 +69,12 @@ class _Places:
                 place = self.key(key, near)
                 mapping.keys[key] = self.scalar(key, place, plain=False)
                 mapping.entries[key] = self.node(item, place, depth + 1)
-            mapping.finish(self.mark(max(self.cursor, near[1])))
+            mapping.end_mark = self.mark(max(self.cursor, near[1]))
             return mapping
         if isinstance(data, list):
             sequence = Sequence(self.mark(near[0]))
             sequence.items = [self.node(item, near, depth + 1) for item in data]
-            sequence.finish(self.mark(max(self.cursor, near[1])))
+            sequence.end_mark = self.mark(max(self.cursor, near[1]))
             return sequence
         if isinstance(data, str):
             place = self.word((f'"{data}"', f"'{data}'"), near)

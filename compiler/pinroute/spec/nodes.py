@@ -4,7 +4,7 @@ Positions are kept as YAML marks have them (from 0); `Span` turns them into what
 people count (from 1).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from pinroute.diagnostics import Path, Span
@@ -28,10 +28,29 @@ def _place(mark: Mark | YamlMark) -> Mark:
 TYPED = "typed"
 
 
-class Scalar:
+class _Placed:
+    """A node with its marks, as the parser has said them."""
+
+    __slots__ = ("end_mark", "start_mark")
+
+    start_mark: Mark | YamlMark
+    end_mark: Mark | YamlMark
+
+    @property
+    def start(self) -> Mark:
+        """Where it begins."""
+        return _place(self.start_mark)
+
+    @property
+    def end(self) -> Mark:
+        """Where it ends, exclusive."""
+        return _place(self.end_mark)
+
+
+class Scalar(_Placed):
     """A scalar: its text, and whether it was written plain (without quotes)."""
 
-    __slots__ = ("_end", "_start", "plain", "tag", "text")
+    __slots__ = ("plain", "tag", "text")
 
     def __init__(
         self,
@@ -43,70 +62,28 @@ class Scalar:
     ):
         self.text = text
         self.plain = plain
-        self._start = start
-        self._end = end
+        self.start_mark = start
+        self.end_mark = end
         self.tag = tag
 
-    @property
-    def marks(self) -> tuple[Mark | YamlMark, Mark | YamlMark]:
-        """Where it begins and ends, as the parser has said it."""
-        return self._start, self._end
 
-    @property
-    def start(self) -> Mark:
-        """Where it begins."""
-        return _place(self._start)
-
-    @property
-    def end(self) -> Mark:
-        """Where it ends, exclusive."""
-        return _place(self._end)
-
-
-class _Collection:
-    __slots__ = ("_end", "_start")
-
-    def __init__(self, start: Mark | YamlMark):
-        self._start = start
-        self._end = start
-
-    def finish(self, end: Mark | YamlMark) -> None:
-        """Note where it ends."""
-        self._end = end
-
-    @property
-    def marks(self) -> tuple[Mark | YamlMark, Mark | YamlMark]:
-        """Where it begins and ends, as the parser has said it."""
-        return self._start, self._end
-
-    @property
-    def start(self) -> Mark:
-        """Where it begins."""
-        return _place(self._start)
-
-    @property
-    def end(self) -> Mark:
-        """Where it ends, exclusive."""
-        return _place(self._end)
-
-
-class Sequence(_Collection):
-    """A list of nodes."""
+class Sequence(_Placed):
+    """A list of nodes; where it ends is known when it was read."""
 
     __slots__ = ("items",)
 
     def __init__(self, start: Mark | YamlMark):
-        super().__init__(start)
+        self.start_mark = self.end_mark = start
         self.items: list[Node] = []
 
 
-class Mapping(_Collection):
+class Mapping(_Placed):
     """A mapping; `entries` keeps the order of the text, `keys` the place of each key."""
 
     __slots__ = ("entries", "keys")
 
     def __init__(self, start: Mark | YamlMark):
-        super().__init__(start)
+        self.start_mark = self.end_mark = start
         self.entries: dict[str, Node] = {}
         self.keys: dict[str, Scalar] = {}
 
@@ -173,7 +150,7 @@ class Document:
 
     def written(self, node: Node) -> str | None:
         """Return the text that a node was read from, None where its place has no offset."""
-        start, end = node.marks
+        start, end = node.start_mark, node.end_mark
         if isinstance(start, tuple) or isinstance(end, tuple):
             return None
         return self.text[start.index : end.index]
@@ -181,3 +158,36 @@ class Document:
     def node(self, path: Path) -> Node | None:
         """Return the node at a path, None where there is none."""
         return at(self.root, *path)
+
+
+class LateDocument(Document):
+    """A document whose nodes are read when they are asked for: often they never are.
+
+    `spans` are places of values that are known without them.
+    """
+
+    __slots__ = ("_read", "_spans")
+
+    def __init__(
+        self,
+        file: str,
+        index: int,
+        text: str,
+        read: Callable[[], Node],
+        spans: dict[Path, Span],
+    ):
+        self.file = file
+        self.index = index
+        self.text = text
+        self._read = read
+        self._spans = spans
+
+    def __getattr__(self, name: str) -> Node:
+        if name != "root":
+            raise AttributeError(name)
+        self.root = self._read()
+        return self.root
+
+    def span(self, path: Path, *, key: bool = False) -> Span:
+        known = None if key else self._spans.get(path)
+        return known or super().span(path, key=key)

@@ -26,6 +26,10 @@ from pinroute.diagnostics import Diagnostic, Related, Span, diagnose
 from pinroute.spec.nodes import Document, Mapping, Node, Scalar, Sequence
 
 Event = Any  # PyYAML's stubs take every mark for optional
+Parent = Sequence | Mapping | None
+Items = list[Node] | None
+Entries = dict[str, Node]
+Keys = dict[str, Scalar]
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 64
@@ -168,67 +172,82 @@ class _Reader:
         return diagnose("PIN001", place, hint="remove it", problem=problem)
 
     def compose(self, get: Callable[[], Event]) -> Node:
-        """Build one node from the events, without recursion."""
-        stack: list[tuple[Sequence | Mapping, Scalar | None, str | None]] = []
-        parent: Sequence | Mapping | None = None
+        """Build one node from the events, without recursion.
+
+        Nothing of pinroute runs as often as this loop: its names are local ones.
+        """
+        stack: list[tuple[Parent, Items, Entries, Keys, Scalar | None, str | None]] = []
+        parent: Parent = None
+        # What `parent` holds: `items` is None for a mapping.
+        items: Items = None
+        entries: Entries = {}
+        keys: Keys = {}
         key: Scalar | None = None
         own_anchor: str | None = None
-        scalar = Scalar
+        scalar, scalar_event, mapping_event = Scalar, ScalarEvent, MappingStartEvent
+        most = MAX_NODES
         while True:
             event = get()
             kind = type(event)
-            if kind is ScalarEvent:
+            if kind is scalar_event:
                 self.nodes += 1
-                if self.nodes > MAX_NODES:
+                if self.nodes > most:
                     raise self.too_large(event)
                 if event.tag is None:
-                    node: Node = scalar(
-                        event.value, not event.style, event.start_mark, event.end_mark
-                    )
+                    leaf = scalar(event.value, not event.style, event.start_mark, event.end_mark)
                 else:
-                    node = self.tagged(event)
+                    leaf = self.tagged(event)
+                node: Node = leaf
                 anchor = event.anchor
-            elif kind is MappingStartEvent or kind is SequenceStartEvent:
+                if key is None and items is None and parent is not None:
+                    key = leaf
+                    if anchor is not None:
+                        self.anchors[anchor] = (leaf, *self.extent(leaf))
+                    continue
+            elif kind is mapping_event or kind is SequenceStartEvent:
                 self.nodes += 1
-                if self.nodes > MAX_NODES:
+                if self.nodes > most:
                     raise self.too_large(event)
-                if len(stack) + (parent is not None) >= MAX_DEPTH:
+                if len(stack) >= MAX_DEPTH:
                     raise _TooMuch(diagnose("PIN006", self.place(event), limit=MAX_DEPTH))
                 if event.tag is not None:
                     self.check_tag(event)
-                if parent is not None:
-                    stack.append((parent, key, own_anchor))
-                mark = event.start_mark
-                parent = Mapping(mark) if kind is MappingStartEvent else Sequence(mark)
+                stack.append((parent, items, entries, keys, key, own_anchor))
+                if kind is mapping_event:
+                    parent = mapping = Mapping(event.start_mark)
+                    items, entries, keys = None, mapping.entries, mapping.keys
+                else:
+                    parent = sequence = Sequence(event.start_mark)
+                    items = sequence.items
                 key, own_anchor = None, event.anchor
                 continue
             elif kind is MappingEndEvent or kind is SequenceEndEvent:
                 node, anchor = cast("Sequence | Mapping", parent), own_anchor
-                node.finish(event.end_mark)
-                parent, key, own_anchor = stack.pop() if stack else (None, None, None)
+                node.end_mark = event.end_mark
+                parent, items, entries, keys, key, own_anchor = stack.pop()
             elif kind is AliasEvent:
                 self.count(event)
-                node, anchor = self.alias(event, len(stack) + (parent is not None)), None
+                node, anchor = self.alias(event, len(stack)), None
             else:
                 continue
             if anchor is not None:
                 self.anchors[anchor] = (node, *self.extent(node))
-            if parent is None:
+            if items is not None:
+                items.append(node)
+            elif key is not None:
+                text = key.text
+                if text == "<<" or text in entries:
+                    self.attach(cast("Mapping", parent), key, node)
+                else:
+                    entries[text] = node
+                    keys[text] = key
+                key = None
+            elif parent is None:
                 return node
-            if isinstance(parent, Sequence):
-                parent.items.append(node)
-            elif key is None:
-                if not isinstance(node, Scalar):
-                    raise _TooMuch(diagnose("PIN014", _span(self.file, node)))
+            elif isinstance(node, Scalar):  # an alias
                 key = node
             else:
-                text = key.text
-                if text == "<<" or text in parent.keys:
-                    self.attach(parent, key, node)
-                else:
-                    parent.entries[text] = node
-                    parent.keys[text] = key
-                key = None
+                raise _TooMuch(diagnose("PIN014", _span(self.file, node)))
 
     def count(self, event: Event) -> None:
         self.nodes += 1
