@@ -6,6 +6,7 @@ import time
 import pytest
 
 from .conftest import Shop, service
+from .inference import KSERVE, create, install
 
 APPLY = ("apply", "-f", "experiment.yaml")
 DIFF = ("diff", "-f", "experiment.yaml")
@@ -322,3 +323,29 @@ def test_only_objects_of_the_experiment_are_pruned(shop: Shop) -> None:
     )
     assert shop.live() is None
     assert shop.live("bystander") is not None
+
+
+def test_a_promotion_by_copy_goes_in_phases(shop: Shop) -> None:
+    """Its users would meet the old model again until the baseline's place serves the new one."""
+    install(shop.cluster, KSERVE)
+    for name in ("flowers", "roses"):
+        create(shop.cluster, KSERVE, shop.namespace, name, f"{name}-predictor", ready=True)
+    shop.write(
+        ("  route:", '  environment: {kserve: {version: "0.16", mode: Standard}}\n  route:'),
+        (
+            "service: {host: app-v1, port: 80}",
+            "inferenceService: {name: flowers, namespace: NAMESPACE}",
+        ),
+        (
+            "service: {host: app-v2, port: 80}",
+            "inferenceService: {name: roses, namespace: NAMESPACE, predictor: {tensorflow: {}}}",
+        ),
+    )
+    assert shop.run(*APPLY).code == 0
+    found = shop.run(*APPLY, "--stage", "promote-v2")
+    assert found.code == 1
+    assert "error[PIN417] promote-v2 changes InferenceService" in found.err
+    assert "apply --stage promote-v2-phase-1 and so on" in found.err
+    assert shop.live()["metadata"]["annotations"]["pinroute.dev/stage"] == "experiment"
+    first = shop.run(*APPLY, "--stage", "promote-v2-phase-2")
+    assert (first.code, "nobody goes back" in first.err) == (0, True), first.err

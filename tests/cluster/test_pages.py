@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 import yaml
 
 from pinroute.cluster.rights import rights_of
@@ -17,10 +18,11 @@ from pinroute.cluster.rights import rights_of
 from .conftest import GATEWAY, service
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from servers.cluster import Cluster
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "status.md").read_text("utf-8")
 NAMESPACE = "shop"
 
 
@@ -30,7 +32,9 @@ def plain(text: str) -> str:
     return re.sub(r"(?m) +\d+s$", " AGE", text)
 
 
-def test_the_transcripts_of_status_are_real(cluster: Cluster) -> None:
+@pytest.fixture
+def environment(cluster: Cluster) -> Iterator[dict[str, str]]:
+    """The namespace of the pages, with backends: what pinroute and kubectl need to work in it."""
     cluster.namespace(NAMESPACE)
     objects = [GATEWAY]
     objects += [
@@ -38,30 +42,41 @@ def test_the_transcripts_of_status_are_real(cluster: Cluster) -> None:
         for name in ("checkout-v1", "checkout-v2")
     ]
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin="\n---\n".join(objects))
-    environment = {
+    yield {
         **os.environ,
         **cluster.environment,
         "NO_COLOR": "1",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
+    cluster.kubectl("delete", "virtualservice", "--all", "-n", NAMESPACE)
+
+
+def check(page: str, number: int, environment: dict[str, str]) -> None:
+    """Run the transcripts of a page in their order, and compare what is printed."""
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    blocks = re.findall(r"```console\n\$ ([^\n]*)\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == number
+    for call, shown in blocks:
+        done = subprocess.run(
+            shlex.split(call),
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert plain(done.stdout) == plain(shown), call
+
+
+def test_the_transcripts_of_apply_are_real(environment: dict[str, str]) -> None:
+    check("apply.md", 7, environment)
+
+
+def test_the_transcripts_of_status_are_real(environment: dict[str, str]) -> None:
     applied = ["pinroute", "apply", "-f", "samples/plain-services.yaml"]
     subprocess.run(applied, cwd=ROOT, env=environment, check=True, capture_output=True)
-    blocks = re.findall(r"```console\n\$ ([^\n]*)\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 6
-    try:
-        for call, shown in blocks:
-            done = subprocess.run(
-                shlex.split(call),
-                cwd=ROOT,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-            )
-            assert plain(done.stdout) == plain(shown), call
-    finally:
-        cluster.kubectl("delete", "virtualservice", "--all", "-n", NAMESPACE)
+    check("status.md", 6, environment)
 
 
 def test_the_table_of_rights_is_that_of_the_code() -> None:
@@ -74,7 +89,16 @@ def test_the_table_of_rights_is_that_of_the_code() -> None:
             if "as `apply`" in row[1] or "the same" in row[1]:
                 found |= verbs["apply"]
             verbs[use] = found
-    assert set(verbs) == {"status", "verify", "doctor", "diff", "apply", "prune", "promote"}
+    assert set(verbs) == {
+        "status",
+        "verify",
+        "doctor",
+        "diff",
+        "apply",
+        "prune",
+        "delete",
+        "promote",
+    }
     for use, shown in verbs.items():
         granted = [one for one in rights_of(use) if one.resource == "virtualservices"]
         assert {verb for one in granted for verb in one.verbs} == shown, use

@@ -32,7 +32,18 @@ CALLS: dict[str, tuple[tuple[str, ...], ...]] = {
     "diff": (("diff", "-f", "experiment.yaml"),),
     "apply": (("apply", "-f", "experiment.yaml"),),
     "prune": (("apply", "-f", "experiment.yaml", "--prune"),),
-    "promote": (("apply", "-f", "experiment.yaml", "--stage", "promote-v2", "--allow-unready"),),
+    "delete": (("delete", "-f", "experiment.yaml", "--with-routes"),),
+    "promote": (
+        (
+            "apply",
+            "-f",
+            "experiment.yaml",
+            "--stage",
+            "promote-v2",
+            "--allow-unready",
+            "--allow-back",
+        ),
+    ),
 }
 
 
@@ -79,7 +90,7 @@ def prepare(shop: Shop, use: str) -> None:
         models(shop)
     else:
         shop.write(*SUBSETS)
-    if use in ("status", "verify"):
+    if use in ("status", "verify", "delete"):
         assert shop.run("apply", "-f", "experiment.yaml", "--allow-unready").code == 0
     if use == "prune":
         before = ("    hosts:", "    virtualService: {name: before}\n    hosts:")

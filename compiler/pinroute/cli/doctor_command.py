@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pinroute.cluster.gateways import Gateway
     from pinroute.compilation import Compiled
 
-USES = ("status", "verify", "diff", "apply", "prune", "promote")
+USES = ("status", "verify", "diff", "apply", "prune", "delete", "promote")
 
 
 @click.command(

@@ -6,7 +6,7 @@ state that it was planned for, so that what somebody does in between is a confli
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from pinroute.change.impact import impact_of
@@ -24,6 +24,7 @@ from pinroute.istio.resource import as_list, as_mapping
 from pinroute.spec.digest import digest
 from pinroute.spec.load import load
 from pinroute.spec.nodes import Document
+from pinroute.spec.promotion import promotion_of
 
 CREATED, CONFIGURED, UNCHANGED = "created", "configured", "unchanged"
 PRUNED, DELETED = "pruned", "deleted"
@@ -94,11 +95,33 @@ def plan(compiled: Compiled, view: View, manner: Manner) -> Plan:
     if not any(step.alters for step in steps):
         return Plan(compiled, tuple(steps))
     findings = standing_against(compiled, service.live, view, manner.permissions)
+    if not manner.permissions.allow_back:
+        findings += _at_once(compiled, steps)
     impact = None
     if service.live is not None and not any(item.code in _NOT_OURS for item in findings):
         impact, wrong = _impact(compiled, service.live, manner.permissions)
         findings += wrong
     return Plan(compiled, tuple(steps), tuple(findings), impact)
+
+
+def _at_once(compiled: Compiled, steps: Sequence[Step]) -> list[Diagnostic]:
+    """Find a promotion by copy that sends users to a place whose model it has just changed."""
+    promotion = promotion_of(compiled.live)
+    models = [one for one in steps if one.what.kind.name == "InferenceService" and one.alters]
+    if promotion is None or promotion.phase or not models:
+        return []
+    document, experiment = compiled.checked.spec
+    path: Path = ("spec", "promotion")
+    return [
+        diagnose(
+            "PIN417",
+            document.span(path),
+            path,
+            stage=promotion.name,
+            object=models[0].what.key,
+            version=experiment.versions[promotion.version - 1].name,
+        )
+    ]
 
 
 _NOT_OURS = frozenset({"PIN401", "PIN403", "PIN412", "PIN413"})

@@ -15,7 +15,7 @@ from pinroute.spec.promotion import copies
 ISTIO = "networking.istio.io"
 SECURITY = "security.istio.io"
 KSERVE, KFSERVING = "serving.kserve.io", "serving.kubeflow.org"
-USES = ("status", "verify", "doctor", "diff", "apply", "prune", "promote")
+USES = ("status", "verify", "doctor", "diff", "apply", "prune", "delete", "promote")
 ROUTE, BACKENDS, GATEWAYS = "route", "backends", "gateways"
 _OF_ONE = frozenset({"get", "patch", "delete"})  # verbs that a Role can grant for one name
 
@@ -94,6 +94,14 @@ def rights_of(use: str, groups: Iterable[str] = (KSERVE, KFSERVING)) -> tuple[Ri
             Right(ISTIO, "destinationrules", ("list",), needed=False),
             Right(ISTIO, "virtualservices", ("delete",)),
             Right(ISTIO, "destinationrules", ("delete",)),
+        )
+    if use == "delete":
+        return (
+            Right(ISTIO, "virtualservices", ("get", "patch", "delete")),
+            Right(ISTIO, "destinationrules", ("get", "delete")),
+            _OTHERS,
+            _GATEWAY,
+            *_seen(*known),
         )
     if use == "promote":
         verbs = ("get", "patch")  # the baseline's own: it is there
