@@ -176,7 +176,8 @@ def _forbidden(verb: str, name: str, said: str) -> Forbidden:
     return Forbidden(
         f"cannot {verb} {name}: {right['user']} may not {right['verb']} {resource} {where}",
         f'a Role must allow it: apiGroups ["{right["group"] or ""}"], '
-        f'resources ["{right["resource"]}"], verbs ["{right["verb"]}"]',
+        f'resources ["{right["resource"]}"], verbs ["{right["verb"]}"]; '
+        "'pinroute rbac' prints the Role of each use",
     )
 
 

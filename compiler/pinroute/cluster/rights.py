@@ -150,7 +150,7 @@ def _objects(right: Right, compiled: Compiled) -> Iterator[tuple[str, str]]:
     experiment = compiled.checked.spec.experiment
     route = experiment.route
     if right.resource == "virtualservices":
-        yield route.namespace, "" if "delete" in right.verbs else route.name
+        yield route.namespace, "" if right.verbs == ("delete",) else route.name
     elif right.resource == "destinationrules":
         # A rule that is pruned belongs to a stage of before: its name is not known.
         pruned = not set(right.verbs) & set(_WRITE)
