@@ -293,7 +293,7 @@ def test_a_watch_prints_what_changes(shop: Shop) -> None:
         (("experiment.yaml", "checkout"), "not both"),
         (("--timeout", "5s"), "how long -w watches"),
         (("-w", "-o", "json"), "-o json is for one look"),
-        (("-w", "--timeout", "soon"), "write a time"),
+        (("-w", "--timeout", "soon"), "is no time: write 30s"),
     ],
 )
 def test_options_that_make_no_sense(shop: Shop, words: tuple[str, ...], said: str) -> None:
