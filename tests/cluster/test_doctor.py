@@ -219,10 +219,10 @@ def pod(regex: str | None) -> str:
 @pytest.mark.parametrize(
     ("regex", "state"),
     [
-        (None, "warning"),
+        (None, "unknown"),
         (r"vhost\..*\.route\.pin_.*", "ok"),
-        ("listener.*", "warning"),
-        ("(", "warning"),
+        ("listener.*", "unknown"),
+        ("(", "unknown"),
     ],
 )
 def test_the_pods_of_the_gateway_count(shop: Shop, regex: str | None, state: str) -> None:
