@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from pinroute.compilation import Compiled, Source, compile_specs
+from pinroute.stages.stage import with_prefixes
 
 Json = dict[str, Any]
 
@@ -241,3 +242,28 @@ def test_a_sparse_spec_says_only_what_it_has_to() -> None:
             },
         }
     ]
+
+
+def test_a_budget_that_one_group_exceeds_leaves_the_others_as_close_as_it_can() -> None:
+    """5.6 % of 256 hashes need 14 prefixes or, 2 away, one: three are left for 5 hashes, not two."""
+    spec = yaml.safe_load(
+        """
+        apiVersion: pinroute.dev/v1alpha1
+        kind: AffinityExperiment
+        metadata: {name: e}
+        spec:
+          route: {hosts: [a.example.com], gateways: [a/b]}
+          userHash: {from: {header: h-x}, alphabet: hex, digits: 2}
+          versions:
+          - {name: v1, service: {host: a, port: 80}}
+          - {name: v2, service: {host: b, port: 80}}
+          baseline: v1
+          groups:
+          - {name: a, version: v1, percent: 5.6, slot: {from: 0, to: 6.25}}
+          - {name: b, version: v2, percent: 2}
+          output: {maxRules: 4, tolerance: 0.5}
+        """
+    )
+    [compiled] = compile_specs([Source("spec.yaml", yaml.safe_dump(spec).encode())]).experiments
+    experiment = with_prefixes(compiled.checked.spec.experiment, "experiment")
+    assert [group.prefixes for group in experiment.groups] == [("0",), ("10", "11", "12")]

@@ -3,7 +3,7 @@
 Shares are of the universe, in expectation over uniformly distributed user hashes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
@@ -177,12 +177,14 @@ def _fitted(
 ) -> tuple[int, ...]:
     """Return a number of user hashes for each group, as close as the budget of prefixes allows.
 
-    Where nothing fits (fewer prefixes than groups) it is what needs the fewest.
+    All leave their tolerance by the same number, the least that fits; then none is farther
+    away than the budget asks for. Where nothing fits (fewer prefixes than groups) it is
+    what needs the fewest.
     """
 
-    def within(more: int) -> tuple[int, ...]:
+    def within(more: int, most: int = universe.size) -> tuple[int, ...]:
         return tuple(
-            closest(universe, slot, units, tolerance + more, least)
+            closest(universe, slot, units, min(tolerance + more, most), least)
             for slot, units, tolerance, least in wanted
         )
 
@@ -192,14 +194,20 @@ def _fitted(
 
     if fits(within(0)):
         return within(0)
-    low, high = 0, universe.size
-    while low + 1 < high:
+    more = _least(lambda number: fits(within(number)), 1, universe.size)
+    widest = max(one.tolerance for one in wanted)
+    return within(more, _least(lambda most: fits(within(more, most)), widest, widest + more))
+
+
+def _least(fits: Callable[[int], bool], low: int, high: int) -> int:
+    """Return the least number that fits, `high` if none below it does; larger ones fit, too."""
+    while low < high:
         middle = (low + high) // 2
-        if fits(within(middle)):
+        if fits(middle):
             high = middle
         else:
-            low = middle
-    return within(high)
+            low = middle + 1
+    return high
 
 
 def allocated(experiment: Experiment, stage: str) -> Experiment:
