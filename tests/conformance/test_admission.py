@@ -32,7 +32,7 @@ BEYOND = {
     "PIN304": "",
     "PIN306": "",
     "PIN308": "never matches|RE2 refuses|program has size",
-    "PIN313": "is no DNS label",
+    "PIN313": "is no DNS label|it is overlooked",
     "PIN314": "Envoy|is no code for a redirect|^rule .*: 600 is no status|exclude each other|','",
     "PIN315": "292 years",
 }

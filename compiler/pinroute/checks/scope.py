@@ -40,15 +40,22 @@ def hosts(target: Target) -> Iterator[Diagnostic]:
             yield _refused(target, path, "host", text, problem)
 
 
+_OVERLOOKED = "behind a name without '/' it is overlooked, and no Gateway is called so"
+
+
 def gateways(target: Target) -> Iterator[Diagnostic]:
     """Find gateways that Istio refuses, or that cannot be."""
     places: list[Path] = [("spec", "gateways")]
     places += [(*path, "gateways") for path, item in target.matches if "gateways" in item.entries]
     for place in places:
-        for path, text in _texts(target, place):
+        found = _texts(target, place)
+        for number, (path, text) in enumerate(found):
             problem = _gateway_problem(text)
-            if problem is not None:
+            # Istio looks at no name after one without '/' (validateGatewayNames returns there).
+            if problem is not None and all("/" in before for _, before in found[:number]):
                 yield _refused(target, path, "gateway", text, problem)
+            elif problem is not None:
+                yield _refused(target, path, "gateway", text, f"{problem}; {_OVERLOOKED}")
 
 
 def _gateway_problem(text: str) -> str | None:

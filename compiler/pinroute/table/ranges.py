@@ -23,7 +23,7 @@ class Range(NamedTuple):
 
     def overlaps(self, other: "Range") -> bool:
         """Tell whether two ranges share a user hash."""
-        return self.start < other.end and other.start < self.end
+        return max(self.start, other.start) < min(self.end, other.end)
 
 
 def number_of(universe: Universe, value: str) -> int:
