@@ -48,10 +48,16 @@ def definition(group: str) -> dict[str, Any]:
 
 
 def install(cluster: Cluster, group: str) -> None:
-    """Install a definition; it stays for the rest of the run."""
+    """Install a definition; it stays until it is uninstalled."""
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(definition(group)))
     name = f"crd/inferenceservices.{group}"
     cluster.kubectl("wait", "--for", "condition=established", name, "--timeout=30s")
+
+
+def uninstall(cluster: Cluster, group: str) -> None:
+    """Make the API server forget the kind, and all InferenceServices with it."""
+    name = f"crd/inferenceservices.{group}"
+    cluster.kubectl("delete", name, "--ignore-not-found", "--wait")
 
 
 def create(

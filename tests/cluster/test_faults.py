@@ -18,6 +18,8 @@ import pytest
 from servers.faults import BREAK, HANG, Fault, Proxy, Reply, between, status
 from servers.process import until
 
+from .inference import KSERVE, uninstall
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -178,6 +180,7 @@ def test_a_version_that_is_not_served(shop: Shop) -> None:
 
 
 def test_inference_services_where_nobody_knows_them(shop: Shop) -> None:
+    uninstall(shop.cluster, KSERVE)
     shop.write(
         ("  route:\n", '  environment: {kserve: {version: "0.16", mode: Knative}}\n  route:\n'),
         (
