@@ -160,7 +160,7 @@ def _api_server(
         *("--tls-cert-file", serving[0], "--tls-private-key-file", serving[1]),
         *("--service-account-key-file", accounts, "--service-account-signing-key-file", accounts),
         *("--service-account-issuer", "https://kubernetes.default.svc"),
-        *("--service-cluster-ip-range", "10.0.0.0/24", "--token-auth-file", tokens),
+        *("--service-cluster-ip-range", "10.0.0.0/16", "--token-auth-file", tokens),
         *("--client-ca-file", access.authority),
         *("--authorization-mode", "RBAC", "--disable-admission-plugins", "ServiceAccount"),
         *("--cert-dir", folder / "api-server"),
