@@ -19,7 +19,7 @@ from pinroute.istio.read import ReadRule, read_rules
 from pinroute.istio.resource import MESH, VirtualService, gateway_key, some_host
 from pinroute.istio.routelist import Item, first
 from pinroute.istio.virtualhost import Place, Route, host_of, virtual_hosts
-from pinroute.spec.model import Body
+from pinroute.spec.model import Body, Experiment
 from pinroute.spec.nodes import Document
 from pinroute.spec.scalars import value as plain
 from pinroute.stages.parts import Part
@@ -94,13 +94,12 @@ def verify_joined(
     request. The pods of a gateway are taken to be in the namespace of the Gateway object.
     """
     experiment = compiled.checked.spec.experiment
-    namespace = experiment.route.namespace if gateway == MESH else gateway.partition("/")[0]
-    place = Place(gateway, namespace, known=(host.lower(),) if gateway == MESH else ())
+    place = place_at(experiment, gateway, host)
     header = match_key(experiment.user_hash.source)
     found = host_of(virtual_hosts(services, place, header), some_host(host))
     rules = _numbered(found.routes if found is not None else ())
     own = f"{experiment.route.namespace}/{experiment.route.name}"
-    calls = [Call(some_host(host), gateway=gateway, namespace=namespace)]
+    calls = [Call(some_host(host), gateway=gateway, namespace=place.namespace)]
     if experiment.route.delegate:
         # A request for the delegate has to satisfy what its root demands, too.
         inner = [
@@ -112,6 +111,13 @@ def verify_joined(
         ]
         calls = [_call(one, calls[0]) for one in inner] or calls
     return _compared(compiled, rules, calls, [service.key for service in services])
+
+
+def place_at(experiment: Experiment, gateway: str, host: str) -> Place:
+    """Return where a host of an experiment is routed; in the mesh, by callers of its namespace."""
+    if gateway == MESH:
+        return Place(gateway, experiment.route.namespace, known=(host.lower(),))
+    return Place(gateway, gateway.partition("/")[0])
 
 
 def _numbered(routes: Iterable[Route]) -> list[ReadRule]:

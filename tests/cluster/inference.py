@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from servers.cluster import Cluster
 
+    from .conftest import Shop
+
 KSERVE, KFSERVING = "serving.kserve.io", "serving.kubeflow.org"
 
 
@@ -92,3 +94,21 @@ def create(
         "status",
     )
     cluster.kubectl(*words, "--type", "merge", "-p", json.dumps({"status": status}))
+
+
+def models(shop: Shop) -> None:
+    """Write a spec of two InferenceServices, KServe's, that are there and ready."""
+    install(shop.cluster, KSERVE)
+    for name in ("flowers", "roses"):
+        create(shop.cluster, KSERVE, shop.namespace, name, f"{name}-predictor", ready=True)
+    shop.write(
+        ("  route:", '  environment: {kserve: {version: "0.16", mode: Standard}}\n  route:'),
+        (
+            "service: {host: app-v1, port: 80}",
+            "inferenceService: {name: flowers, namespace: NAMESPACE}",
+        ),
+        (
+            "service: {host: app-v2, port: 80}",
+            "inferenceService: {name: roses, namespace: NAMESPACE, predictor: {tensorflow: {}}}",
+        ),
+    )

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from .conftest import Shop, service
-from .inference import KSERVE, create, install
+from .inference import models
 
 APPLY = ("apply", "-f", "experiment.yaml")
 DIFF = ("diff", "-f", "experiment.yaml")
@@ -19,6 +19,13 @@ spec:
   gateways: [istio-system/public]
   http:
   - route: [{destination: {host: app-v1, port: {number: 80}}}]
+"""
+
+FOREIGN_RULE = """
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: checkout-app-v1, namespace: NAMESPACE}
+spec: {host: app-v1, subsets: [{name: own, labels: {app: own}}]}
 """
 
 
@@ -327,25 +334,25 @@ def test_only_objects_of_the_experiment_are_pruned(shop: Shop) -> None:
 
 def test_a_promotion_by_copy_goes_in_phases(shop: Shop) -> None:
     """Its users would meet the old model again until the baseline's place serves the new one."""
-    install(shop.cluster, KSERVE)
-    for name in ("flowers", "roses"):
-        create(shop.cluster, KSERVE, shop.namespace, name, f"{name}-predictor", ready=True)
-    shop.write(
-        ("  route:", '  environment: {kserve: {version: "0.16", mode: Standard}}\n  route:'),
-        (
-            "service: {host: app-v1, port: 80}",
-            "inferenceService: {name: flowers, namespace: NAMESPACE}",
-        ),
-        (
-            "service: {host: app-v2, port: 80}",
-            "inferenceService: {name: roses, namespace: NAMESPACE, predictor: {tensorflow: {}}}",
-        ),
-    )
+    models(shop)
     assert shop.run(*APPLY).code == 0
-    found = shop.run(*APPLY, "--stage", "promote-v2")
-    assert found.code == 1
-    assert "error[PIN417] promote-v2 changes InferenceService" in found.err
-    assert "apply --stage promote-v2-phase-1 and so on" in found.err
+    for stage in ("promote-v2", "promote-v2-phase-4"):
+        found = shop.run(*APPLY, "--stage", stage)
+        assert found.code == 1
+        assert f"error[PIN268] {stage}: user 1010" in found.err
+        assert "has met v2 and would be moved back to v1" in found.err
     assert shop.live()["metadata"]["annotations"]["pinroute.dev/stage"] == "experiment"
-    first = shop.run(*APPLY, "--stage", "promote-v2-phase-2")
-    assert (first.code, "nobody goes back" in first.err) == (0, True), first.err
+    for number in (2, 3, 4, 5):
+        step = shop.run(*APPLY, "--stage", f"promote-v2-phase-{number}", "--allow-unready")
+        assert step.code == 0, step.err
+
+
+def test_a_destination_rule_of_somebody_else_is_refused(shop: Shop) -> None:
+    shop.write(
+        ("{host: app-v1, port: 80}", "{host: app-v1, port: 80, subset: a, labels: {app: a}}")
+    )
+    shop.create(FOREIGN_RULE.replace("NAMESPACE", shop.namespace))
+    found = shop.run(*APPLY)
+    assert found.code == 1
+    assert f"DestinationRule {shop.namespace}/checkout-app-v1 is not labelled" in found.err
+    assert shop.live("checkout-app-v1", "destinationrule")["spec"]["subsets"][0]["name"] == "own"

@@ -1,5 +1,7 @@
 """delete on a real API server: the end is routing to the baseline, never a 404."""
 
+import pytest
+
 from .conftest import Shop
 
 APPLY = ("apply", "-f", "experiment.yaml")
@@ -42,6 +44,38 @@ def test_it_goes_where_somebody_else_serves_the_host(shop: Shop) -> None:
     )
     assert f"its hosts are served by VirtualService {shop.namespace}/other" in found.err
     assert (shop.live(), shop.live("other") is None) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("http: [{route", "http: [{match: [{uri: {prefix: /v1}}], route"),
+        ("gateways: [istio-system/public]", "exportTo: [.]\n  gateways: [istio-system/public]"),
+    ],
+    ids=["some requests only", "hidden from the gateway"],
+)
+def test_it_stays_where_others_do_not_take_everything(shop: Shop, old: str, new: str) -> None:
+    shop.run(*APPLY)
+    assert old in OTHER
+    shop.create(OTHER.replace(old, new).replace("NAMESPACE", shop.namespace))
+    found = shop.run(*DELETE)
+    assert found.code == 0
+    assert f"nobody else serves {shop.namespace}.example.com" in found.err
+    assert shop.live() is not None
+
+
+def test_what_is_of_somebody_else_stays(shop: Shop) -> None:
+    subset = ("{host: app-v1, port: 80}", "{host: app-v1, port: 80, subset: a, labels: {app: a}}")
+    shop.write(subset)
+    shop.run(*APPLY)
+    patch = '{"metadata": {"labels": {"pinroute.dev/experiment": "other"}}}'
+    rule = ("destinationrule", "checkout-app-v1", "-n", shop.namespace)
+    shop.cluster.kubectl("patch", *rule, "--type", "merge", "-p", patch)
+    found = shop.run(*DELETE, "--with-routes", "--force-conflicts")
+    assert (found.code, "error[PIN403]" in found.err) == (1, True)
+    shop.cluster.kubectl("delete", *rule)
+    gone = shop.run(*DELETE, "--with-routes", "--dry-run=client")
+    assert "destinationrule.networking.istio.io/checkout-app-v1 deleted" not in gone.out
 
 
 def test_it_goes_with_its_routes_when_that_is_said(shop: Shop) -> None:

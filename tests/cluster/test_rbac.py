@@ -10,7 +10,7 @@ import yaml
 
 from pinroute.cluster.rights import KFSERVING, KSERVE, USES, rights_of
 
-from .inference import create, install
+from .inference import models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,24 +97,6 @@ def prepare(shop: Shop, use: str) -> None:
         shop.write((SUBSETS[0][0], SUBSETS[0][1].replace("app-v1", "app-v2")), before)
         assert shop.run("apply", "-f", "experiment.yaml", "--allow-unready").code == 0
         shop.write(*SUBSETS)
-
-
-def models(shop: Shop) -> None:
-    """Write a spec of two InferenceServices, KServe's, that are there and ready."""
-    install(shop.cluster, KSERVE)
-    for name in ("flowers", "roses"):
-        create(shop.cluster, KSERVE, shop.namespace, name, f"{name}-predictor", ready=True)
-    shop.write(
-        ("  route:", '  environment: {kserve: {version: "0.16", mode: Standard}}\n  route:'),
-        (
-            "service: {host: app-v1, port: 80}",
-            "inferenceService: {name: flowers, namespace: NAMESPACE}",
-        ),
-        (
-            "service: {host: app-v2, port: 80}",
-            "inferenceService: {name: roses, namespace: NAMESPACE, predictor: {tensorflow: {}}}",
-        ),
-    )
 
 
 OPTIONAL = [

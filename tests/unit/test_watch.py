@@ -9,12 +9,12 @@ import pytest
 from pinroute.cluster.client import Change, Client, State
 from pinroute.cluster.failure import Expired, Forbidden, ServerFailed, Unreachable
 from pinroute.cluster.kinds import VIRTUAL_SERVICE
-from pinroute.cluster.watch import MOST_FAILURES, Chosen, follow
+from pinroute.cluster.watch import MOST_FAILURES, Followed, follow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CHOSEN = Chosen(VIRTUAL_SERVICE, None, "")
+CHOSEN = Followed(VIRTUAL_SERVICE, None, "")
 
 
 def body(name: str, version: str = "1") -> dict[str, Any]:

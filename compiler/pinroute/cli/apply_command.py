@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from pinroute.cli.cluster_options import gateway_options, writing_options
-from pinroute.cli.connection import Chosen, choice_options, connection_options
+from pinroute.cli.cluster_options import gateway_options, request_of, writing_options
+from pinroute.cli.connection import choice_options, chosen_of, connection_options
 from pinroute.cli.exits import epilog
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.options import input_options
@@ -60,32 +60,21 @@ from pinroute.cli.percent import PERCENT
 @gateway_options
 @connection_options
 def command(
-    dry_run: str,
     prune: bool,
     adopt: bool,
-    override_gitops: bool,
     allow_unready: bool,
     allow_back: bool,
     max_moved: Fraction | None,
     expected: str | None,
-    force_conflicts: bool,
-    field_manager: str,
-    output: str,
-    gateways: tuple[str, ...],
-    timeout: str,
-    **choice: Any,
+    **options: Any,
 ) -> int:
     """Apply experiments."""
-    from pinroute.cli.applying import Request, apply, manner_of
+    from pinroute.cli.applying import apply
+    from pinroute.cluster.deployment import Manner
+    from pinroute.cluster.safety import Permissions
 
-    manner = manner_of(
-        field_manager=field_manager,
-        force_conflicts=force_conflicts,
-        prune=prune,
-        adopt=adopt,
-        override_gitops=override_gitops,
-        allow_unready=allow_unready,
-        allow_back=allow_back,
-        max_moved=max_moved,
+    permissions = Permissions(
+        adopt, options["override_gitops"], allow_unready, allow_back, max_moved
     )
-    return apply(Chosen(**choice), manner, Request(dry_run, expected, output, gateways, timeout))
+    manner = Manner(options["field_manager"], options["force_conflicts"], prune, permissions)
+    return apply(chosen_of(options), manner, request_of(options, expected))

@@ -2,21 +2,25 @@
 
 import re
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import NamedTuple
 
-from pinroute.cli.connection import Chosen, connected, duration, experiments, pass_on, tell
+from pinroute.cli.connection import (
+    Chosen,
+    connected,
+    experiments,
+    pass_on,
+    tell,
+)
 from pinroute.cli.exits import Exit, Misuse
 from pinroute.cli.planning import NOTHING_WRITTEN, digest_of_plans, plans_or_exit, say
 from pinroute.cli.report import exit_code
 from pinroute.cli.terminal import err
-from pinroute.cli.writing import NONE, Stopped, Telling, write
+from pinroute.cli.writing import NONE, Telling, write
 from pinroute.cluster.arrival import gate, wait
 from pinroute.cluster.client import Client
 from pinroute.cluster.deployment import Manner, Plan
 from pinroute.cluster.failure import ClusterFailure
-from pinroute.cluster.gateways import Gateway, gateway
-from pinroute.cluster.safety import Permissions
+from pinroute.cluster.gateways import Gateway
 from pinroute.cluster.view import View
 from pinroute.compilation import Compiled
 
@@ -24,30 +28,14 @@ from pinroute.compilation import Compiled
 class Request(NamedTuple):
     """What is asked of `apply`, beside which experiments and which cluster.
 
-    `gateways` are URLs of Envoys' admin interfaces, `timeout` is how long they may take.
+    `gateways` are asked afterwards, `timeout` is how many seconds they may take.
     """
 
-    dry_run: str = NONE
+    dry_run: str
+    output: str
+    gateways: Sequence[Gateway]
+    timeout: float
     expected: str | None = None
-    output: str = "text"
-    gateways: tuple[str, ...] = ()
-    timeout: str = "60s"
-
-
-def manner_of(
-    *,
-    field_manager: str,
-    force_conflicts: bool,
-    override_gitops: bool,
-    allow_unready: bool,
-    allow_back: bool,
-    prune: bool = False,
-    adopt: bool = False,
-    max_moved: Fraction | None = None,
-) -> Manner:
-    """Return how to write, as the options say."""
-    permissions = Permissions(adopt, override_gitops, allow_unready, allow_back, max_moved)
-    return Manner(field_manager, force_conflicts, prune, permissions)
 
 
 def apply(chosen: Chosen, manner: Manner, request: Request) -> int:
@@ -65,41 +53,46 @@ def apply(chosen: Chosen, manner: Manner, request: Request) -> int:
 
 def bring(found: Sequence[Compiled], client: Client, manner: Manner, request: Request) -> Exit:
     """Plan all experiments; if nothing stands against any of them, write them."""
-    asked = gateways_of(request)
-    timeout = duration("--timeout", request.timeout)
     view = View(client)
     planned = plans_or_exit(found, view, manner)
-    findings = say(planned)
-    pass_on(client, view.unseen())
-    code = exit_code(findings)
+    code = standing(planned, view, client)
     if code == Exit.OK and request.expected is not None:
         code = _as_reviewed(planned, request.expected)
     if code != Exit.OK:
         err(NOTHING_WRITTEN)
         return code
-    at = gate(asked, timeout)
+    carry_through(planned, client, manner, request)
+    return Exit.OK
+
+
+def standing(planned: Sequence[Plan], view: View, client: Client) -> Exit:
+    """Print who moves and what stands against plans; return whether they may be carried out."""
+    findings = say(planned)
+    pass_on(client, view.unseen())
+    return exit_code(findings)
+
+
+def carry_through(
+    planned: Sequence[Plan], client: Client, manner: Manner, request: Request
+) -> None:
+    """Write plans, and wait until the gateways that are asked have the routes.
+
+    Raises Ended where a write failed, ClusterFailure where a gateway does not follow.
+    """
+    asked = request.gateways
+    try:
+        at = gate(asked, request.timeout)
+    except ClusterFailure:
+        err(NOTHING_WRITTEN)
+        raise
     try:
         written = write(planned, client, manner, Telling(request.dry_run, request.output))
-    except Stopped as stopped:
-        return stopped.code
     finally:
         pass_on(client)
     if request.dry_run == NONE and asked:
         wait(written, at, client, manner)
         many = f"{len(asked)} gateways have" if len(asked) > 1 else "the gateway has"
         err(f"{many} the routes\n")
-    return Exit.OK
-
-
-def gateways_of(request: Request) -> list[Gateway]:
-    """Return the gateways that are asked; stops at what is no URL."""
-    found: list[Gateway] = []
-    for url in request.gateways:
-        asked = gateway(url)
-        if asked is None:
-            raise Misuse(f"--gateway-admin {url!r} is no URL such as http://127.0.0.1:15000")
-        found.append(asked)
-    return found
 
 
 def _as_reviewed(planned: Sequence[Plan], expected: str) -> Exit:

@@ -1,9 +1,14 @@
-"""Options of the commands that write to a cluster."""
+"""Options of the commands that write to a cluster, or ask its gateways."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from pinroute.cli.connection import duration, gateways_at
+
+if TYPE_CHECKING:
+    from pinroute.cli.applying import Request
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,3 +71,27 @@ def gateway_options(command: F) -> F:
     ):
         command = decorate(command)
     return command
+
+
+def counters_option(command: F) -> F:
+    """Add --gateway-admin to a command that only reads."""
+    return click.option(
+        "--gateway-admin",
+        "gateways",
+        multiple=True,
+        metavar="URL",
+        help="Read the counters of this gateway pod's Envoy. Can be repeated.",
+    )(command)
+
+
+def request_of(options: Mapping[str, Any], expected: str | None = None) -> "Request":
+    """Return what the options of `writing_options` and `gateway_options` ask for."""
+    from pinroute.cli.applying import Request
+
+    return Request(
+        options["dry_run"],
+        options["output"],
+        gateways_at(options["gateways"]),
+        duration("--timeout", options["timeout"]),
+        expected,
+    )

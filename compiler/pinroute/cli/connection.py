@@ -1,7 +1,7 @@
 """Which cluster a command works on, which experiments, and how a failure is told."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pinroute.cli.compiled import compiled_or_exit
@@ -14,6 +14,7 @@ from pinroute.compilation import Compiled
 if TYPE_CHECKING:
     from pinroute.cluster.client import Client
     from pinroute.cluster.failure import ClusterFailure
+    from pinroute.cluster.gateways import Gateway
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -21,16 +22,21 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Chosen(NamedTuple):
     """What the options say: files, which experiments of them, and which cluster."""
 
-    files: tuple[str, ...]
-    filenames: tuple[str, ...]
-    recursive: bool
-    environment: str | None
-    stage: str | None
-    namespace: str | None
-    selector: str | None
-    context: str | None
-    kubeconfig: str | None
-    request_timeout: str
+    files: tuple[str, ...] = ()
+    filenames: tuple[str, ...] = ()
+    recursive: bool = False
+    environment: str | None = None
+    stage: str | None = None
+    namespace: str | None = None
+    selector: str | None = None
+    context: str | None = None
+    kubeconfig: str | None = None
+    request_timeout: str = "30s"
+
+
+def chosen_of(options: Mapping[str, Any]) -> Chosen:
+    """Return what the options of a command choose; it may have others beside them."""
+    return Chosen(**{name: options[name] for name in Chosen._fields if name in options})
 
 
 def connection_options(command: F) -> F:
@@ -142,6 +148,21 @@ def connected(chosen: Chosen) -> "Client":
     if client.is_in_the_clear:
         err(f"Warning: {client.server} is asked in plain HTTP: everybody on the way reads along\n")
     return client
+
+
+def gateways_at(urls: Sequence[str]) -> "list[Gateway]":
+    """Return the gateways of --gateway-admin; stops at what is no URL."""
+    if not urls:
+        return []
+    from pinroute.cluster.gateways import gateway
+
+    found: list[Gateway] = []
+    for url in urls:
+        asked = gateway(url)
+        if asked is None:
+            raise Misuse(f"--gateway-admin {url!r} is no URL such as http://127.0.0.1:15000")
+        found.append(asked)
+    return found
 
 
 def namespace_of(chosen: Chosen) -> str:

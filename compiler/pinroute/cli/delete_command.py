@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from pinroute.cli.cluster_options import gateway_options, writing_options
-from pinroute.cli.connection import Chosen, choice_options, connection_options
+from pinroute.cli.cluster_options import gateway_options, request_of, writing_options
+from pinroute.cli.connection import choice_options, chosen_of, connection_options
 from pinroute.cli.exits import epilog
 from pinroute.cli.group import SETTINGS
 from pinroute.cli.options import input_options
@@ -37,33 +37,20 @@ from pinroute.cli.options import input_options
 @writing_options
 @gateway_options
 @connection_options
-def command(
-    with_routes: bool,
-    ignore_not_found: bool,
-    dry_run: str,
-    override_gitops: bool,
-    force_conflicts: bool,
-    field_manager: str,
-    output: str,
-    gateways: tuple[str, ...],
-    timeout: str,
-    **choice: Any,
-) -> int:
+def command(with_routes: bool, ignore_not_found: bool, **options: Any) -> int:
     """End experiments."""
-    from pinroute.cli.applying import Request, manner_of
     from pinroute.cli.deleting import delete
+    from pinroute.cluster.deployment import Manner
+    from pinroute.cluster.safety import Permissions
 
-    manner = manner_of(
-        field_manager=field_manager,
-        force_conflicts=force_conflicts,
-        override_gitops=override_gitops,
-        allow_unready=True,
-        allow_back=True,
+    # An end is an abort, too: nobody waits for a backend before everybody leaves it.
+    permissions = Permissions(
+        override_gitops=options["override_gitops"], allow_unready=True, allow_back=True
     )
     return delete(
-        Chosen(stage=None, **choice),
-        manner,
-        Request(dry_run, None, output, gateways, timeout),
+        chosen_of(options),
+        Manner(options["field_manager"], options["force_conflicts"], permissions=permissions),
+        request_of(options),
         with_routes=with_routes,
         ignore_missing=ignore_not_found,
     )

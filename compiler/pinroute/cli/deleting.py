@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 
-from pinroute.cli.applying import Request, gateways_of
-from pinroute.cli.connection import Chosen, connected, duration, experiments, pass_on, tell
+from pinroute.cli.applying import Request, carry_through, standing
+from pinroute.cli.connection import Chosen, connected, experiments, pass_on, tell
 from pinroute.cli.exits import Exit
-from pinroute.cli.planning import NOTHING_WRITTEN, plans_or_exit, say
-from pinroute.cli.report import exit_code
+from pinroute.cli.planning import NOTHING_WRITTEN, plans, plans_or_exit
 from pinroute.cli.terminal import err
-from pinroute.cli.writing import NONE, Stopped, Telling, write
-from pinroute.cluster.arrival import gate, wait
+from pinroute.cli.writing import Telling, write
 from pinroute.cluster.client import Client
 from pinroute.cluster.deployment import Manner, Plan
 from pinroute.cluster.ending import Ending, ending
@@ -27,11 +25,21 @@ def delete(
     found = experiments(chosen._replace(stage=DONE))
     try:
         client = connected(chosen)
-        return _end(found, client, manner, request, with_routes, ignore_missing)
+        view = View(client)
+        planned = plans_or_exit(found, view, manner)
+        there = [one for one in planned if _is_there(one)]
+        for one in planned:
+            if not _is_there(one):
+                err(f"not found: {one.steps[-1].what.key}\n")
+        code = standing(there, view, client)
+        if code != Exit.OK:
+            err(NOTHING_WRITTEN)
+            return code
+        carry_through(there, client, manner, request)
+        _end([one.compiled for one in there], client, manner, request, with_routes)
     except ClusterFailure as failure:
         return tell(failure)
-    except Stopped as stopped:
-        return stopped.code
+    return Exit.OK if ignore_missing or len(there) == len(planned) else Exit.NO
 
 
 def _end(
@@ -40,34 +48,20 @@ def _end(
     manner: Manner,
     request: Request,
     with_routes: bool,
-    ignore_missing: bool,
-) -> Exit:
-    asked = gateways_of(request)
-    timeout = duration("--timeout", request.timeout)
-    view = View(client)
-    planned = plans_or_exit(found, view, manner)
-    there = [one for one in planned if one.steps[-1].live is not None]
-    for one in planned:
-        if one not in there:
-            err(f"not found: {one.steps[-1].what.key}\n")
-    findings = say(there)
-    pass_on(client, view.unseen())
-    code = exit_code(findings)
-    if code != Exit.OK:
-        err(NOTHING_WRITTEN)
-        return code
-    telling = Telling(request.dry_run, request.output)
-    at = gate(asked, timeout)
-    written = write(there, client, manner, telling)
-    if request.dry_run == NONE and asked:
-        wait(written, at, client, manner)
-    fresh = View(client) if request.dry_run == NONE else view
-    for one in plans_or_exit([plan.compiled for plan in there], fresh, manner):
-        last = ending(one, fresh, with_routes=with_routes)
+) -> None:
+    """Delete what nobody needs any more, of experiments that are at their end."""
+    view = View(client)  # not the one of before the write
+    for one in plans(found, view, manner):
+        last = ending(one, view, with_routes=with_routes)
         _tell(one, last)
+        telling = Telling(request.dry_run, request.output)
         write([one._replace(steps=last.steps)], client, manner, telling)
     pass_on(client)
-    return Exit.OK if ignore_missing or len(there) == len(planned) else Exit.NO
+
+
+def _is_there(plan: Plan) -> bool:
+    """Tell whether the cluster has the VirtualService of an experiment."""
+    return plan.steps[-1].live is not None
 
 
 def _tell(plan: Plan, last: Ending) -> None:

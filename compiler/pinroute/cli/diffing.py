@@ -1,8 +1,9 @@
 """What `pinroute diff` does: show what `apply` would change, and change nothing."""
 
 import sys
+from typing import Any
 
-from pinroute.cli.connection import Chosen, connected, experiments, pass_on, tell
+from pinroute.cli.connection import Chosen, chosen_of, connected, experiments, pass_on, tell
 from pinroute.cli.exits import Exit
 from pinroute.cli.report import exit_code, text
 from pinroute.cli.terminal import colours, err, out
@@ -10,34 +11,9 @@ from pinroute.compilation import Compiled
 from pinroute.diagnostics import Diagnostic
 
 
-def run(
-    *,
-    files: tuple[str, ...],
-    filenames: tuple[str, ...],
-    recursive: bool,
-    environment: str | None,
-    stage: str | None,
-    namespace: str | None,
-    selector: str | None,
-    context: str | None,
-    kubeconfig: str | None,
-    request_timeout: str,
-    field_manager: str,
-    prune: bool,
-) -> int:
+def run(*, field_manager: str, prune: bool, **options: Any) -> int:
     """Show what would change; the parameters are those of the command."""
-    chosen = Chosen(
-        files,
-        filenames,
-        recursive,
-        environment,
-        stage,
-        namespace,
-        selector,
-        context,
-        kubeconfig,
-        request_timeout,
-    )
+    chosen = chosen_of(options)
     found = experiments(chosen)
     from pinroute.cluster.failure import ClusterFailure
 

@@ -1,16 +1,17 @@
 """pinroute doctor: can an experiment work in this cluster, and what stands in its way?"""
 
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from pinroute.cli.cluster_options import counters_option
 from pinroute.cli.connection import (
     Chosen,
     choice_options,
     connected,
     connection_options,
     experiments,
+    gateways_at,
     pass_on,
 )
 from pinroute.cli.exits import Exit, epilog
@@ -20,6 +21,8 @@ from pinroute.cli.report import dumped
 from pinroute.cli.terminal import out
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from pinroute.cluster.answer import Answer
     from pinroute.cluster.gateways import Gateway
     from pinroute.compilation import Compiled
@@ -51,13 +54,7 @@ USES = ("status", "verify", "diff", "apply", "prune", "delete", "promote")
 @input_options
 @choice_options()
 @click.option("--for", "use", type=click.Choice(USES), help="What has to be allowed.")
-@click.option(
-    "--gateway-admin",
-    "gateways",
-    multiple=True,
-    metavar="URL",
-    help="Read the counters of this gateway pod's Envoy. Can be repeated.",
-)
+@counters_option
 @click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
@@ -66,52 +63,46 @@ def command(use: str | None, gateways: tuple[str, ...], output: str, **choice: A
     """Ask all questions about each experiment."""
     chosen = Chosen(**choice)
     found = experiments(chosen)
-    asked = _gateways(gateways)
-    items: list[tuple[str, list[Answer]]] = []
-    for number, compiled in enumerate(found):
-        experiment = compiled.checked.spec.experiment
-        name = f"{experiment.namespace or 'default'}/{experiment.name}"
-        if output == "text" and len(found) > 1:
-            out(f"{name}\n" if not number else f"\n{name}\n")
-        answers: list[Answer] = []
-        for answer in _answers(chosen, compiled, use, asked):
-            answers.append(answer)
-            if output == "text":
-                out(_line(answer))
-        items.append((name, answers))
+    items: dict[str, list[Answer]] = {}
+    for name, answer in _answers(chosen, found, use, gateways_at(gateways)):
+        if output == "text":
+            if len(found) > 1 and name not in items:
+                out(f"{name}\n" if not items else f"\n{name}\n")
+            out(_line(answer))
+        items.setdefault(name, []).append(answer)
     if output == "json":
         out(_json(items))
     from pinroute.cluster.answer import PROBLEM
 
-    bad = any(answer.state == PROBLEM for _, answers in items for answer in answers)
+    bad = any(answer.state == PROBLEM for answers in items.values() for answer in answers)
     return Exit.NO if bad else Exit.OK
 
 
-def _gateways(urls: Sequence[str]) -> "list[Gateway]":
-    if not urls:
-        return []
-    from pinroute.cli.listing import gateways_at
-
-    return gateways_at(urls)
-
-
 def _answers(
-    chosen: Chosen, compiled: "Compiled", use: str | None, asked: "Sequence[Gateway]"
-) -> "Iterator[Answer]":
-    """Yield the answers; a cluster that fails is one of them, and the last."""
+    chosen: Chosen, found: "Sequence[Compiled]", use: str | None, asked: "Sequence[Gateway]"
+) -> "Iterator[tuple[str, Answer]]":
+    """Yield the answers, each with the name of its experiment.
+
+    A cluster that fails is an answer, and the last.
+    """
+    from pinroute.change.serving import identity
     from pinroute.cluster.answer import PROBLEM, Answer
     from pinroute.cluster.case import Case
     from pinroute.cluster.examination import examine
     from pinroute.cluster.failure import ClusterFailure
     from pinroute.cluster.view import View
 
+    names = ["/".join(identity(one)) for one in found]
+    name = names[0]
     try:
         client = connected(chosen)
         view = View(client)
-        yield from examine(Case(compiled, client, view, use, asked))
+        for name, compiled in zip(names, found, strict=True):
+            for answer in examine(Case(compiled, client, view, use, asked)):
+                yield name, answer
     except ClusterFailure as failure:
         hint = failure.hint or "mend this first: without the API server nothing can be asked"
-        yield Answer("api server", PROBLEM, str(failure), hint)
+        yield name, Answer("api server", PROBLEM, str(failure), hint)
         return
     pass_on(client, view.unseen())
 
@@ -122,7 +113,7 @@ def _line(answer: "Answer") -> str:
     return text + (f"{'':<9}{'':<20}hint: {answer.hint}\n" if hinted else "")
 
 
-def _json(items: "Sequence[tuple[str, Sequence[Answer]]]") -> str:
+def _json(items: "Mapping[str, Sequence[Answer]]") -> str:
     """Return the JSON of schemas/cli/examination.schema.json."""
     return dumped(
         {
@@ -133,7 +124,7 @@ def _json(items: "Sequence[tuple[str, Sequence[Answer]]]") -> str:
                     "name": name.partition("/")[2],
                     "answers": [answer._asdict() for answer in answers],
                 }
-                for name, answers in items
+                for name, answers in items.items()
             ],
         }
     )

@@ -9,6 +9,7 @@ from pinroute.cli.connection import (
     connected,
     duration,
     experiments,
+    gateways_at,
     namespace_of,
     pass_on,
     tell,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pinroute.cluster.kinds import Body
     from pinroute.cluster.status import Status
     from pinroute.cluster.view import View
-    from pinroute.cluster.watch import Chosen as Followed
+    from pinroute.cluster.watch import Followed
     from pinroute.compilation import Compiled
 
 
@@ -76,19 +77,6 @@ def status(chosen: Chosen, asked: Asked) -> int:
         return tell(failure)
 
 
-def gateways_at(urls: Sequence[str]) -> "list[Gateway]":
-    """Return the gateways of --gateway-admin."""
-    from pinroute.cluster.gateways import gateway
-
-    found = []
-    for url in urls:
-        one = gateway(url)
-        if one is None:
-            raise Misuse(f"--gateway-admin {url!r} is no URL such as http://127.0.0.1:15000")
-        found.append(one)
-    return found
-
-
 def _of_specs(
     found: "Sequence[Compiled]", client: "Client", gateways: "Sequence[Gateway]", asked: Asked
 ) -> int:
@@ -114,9 +102,9 @@ def _of_cluster(
     chosen: Chosen, client: "Client", gateways: "Sequence[Gateway]", asked: Asked
 ) -> int:
     from pinroute.cluster.kinds import VIRTUAL_SERVICES
-    from pinroute.cluster.owner import EXPERIMENT, MANAGED_BY
     from pinroute.cluster.view import View
-    from pinroute.cluster.watch import Chosen as Followed
+    from pinroute.cluster.watch import Followed
+    from pinroute.manifest.objects import EXPERIMENT, MANAGED_BY
 
     namespace = None if asked.everywhere else namespace_of(chosen)
     selector = f"{MANAGED_BY}=pinroute"

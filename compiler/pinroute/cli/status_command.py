@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from pinroute.cli.connection import Chosen, connection_options
+from pinroute.cli.cluster_options import counters_option
+from pinroute.cli.connection import chosen_of, connection_options
 from pinroute.cli.exits import epilog
 from pinroute.cli.group import SETTINGS
 
@@ -53,13 +54,7 @@ from pinroute.cli.group import SETTINGS
 )
 @click.option("-w", "--watch", is_flag=True, help="Go on, and print what changes.")
 @click.option("--timeout", metavar="TIME", help="Watch no longer.  [default: until Ctrl-C]")
-@click.option(
-    "--gateway-admin",
-    "gateways",
-    multiple=True,
-    metavar="URL",
-    help="Read the counters of this gateway pod's Envoy. Can be repeated.",
-)
+@counters_option
 @click.option(
     "-o",
     "--output",
@@ -70,23 +65,16 @@ from pinroute.cli.group import SETTINGS
 @connection_options
 def command(
     words: tuple[str, ...],
-    filenames: tuple[str, ...],
-    recursive: bool,
-    environment: str | None,
-    stage: str | None,
     everywhere: bool,
-    selector: str | None,
     watch: bool,
     timeout: str | None,
     gateways: tuple[str, ...],
     output: str,
-    **connection: Any,
+    **options: Any,
 ) -> int:
     """Show how experiments stand."""
     from pinroute.cli.listing import Asked, split, status
 
-    files, names = split(words, filenames)
-    chosen = Chosen(
-        files, filenames, recursive, environment, stage, selector=selector, **connection
-    )
+    files, names = split(words, options["filenames"])
+    chosen = chosen_of({**options, "files": files})
     return status(chosen, Asked(names, everywhere, watch, timeout, gateways, output))

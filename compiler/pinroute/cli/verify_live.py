@@ -19,7 +19,7 @@ def against_cluster(compiled: Compiled, connection: Mapping[str, Any], output: s
     from pinroute.cluster.failure import ClusterFailure
 
     experiment = compiled.checked.spec.experiment
-    chosen = Chosen((), (), False, None, None, selector=None, **connection)
+    chosen = Chosen(**connection)
     if chosen.namespace not in (None, experiment.namespace or "default"):
         raise Misuse(
             f"experiment {experiment.name} is of namespace {experiment.namespace or 'default'!r}, "

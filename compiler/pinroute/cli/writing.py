@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from typing import NamedTuple
 
-from pinroute.cli.exits import Exit
+from pinroute.cli.exits import Ended, Exit
 from pinroute.cli.report import text
 from pinroute.cli.terminal import drop_output, err, out
 from pinroute.cli.workers import Workers
@@ -16,15 +16,6 @@ from pinroute.cluster.failure import ClusterFailure, Denied
 
 CLIENT, SERVER, NONE = "client", "server", "none"
 _SUFFIX = {CLIENT: " (dry run)", SERVER: " (server dry run)", NONE: ""}
-
-
-class Stopped(Exception):
-    """A write failed; what was written before stands in `writes`, and all of it was told."""
-
-    def __init__(self, code: Exit, writes: Sequence[Write]):
-        super().__init__()
-        self.code = code
-        self.writes = tuple(writes)
 
 
 class Telling(NamedTuple):
@@ -43,7 +34,7 @@ class Telling(NamedTuple):
 def write(plans: Sequence[Plan], client: Client, manner: Manner, telling: Telling) -> list[Write]:
     """Carry plans out, experiments side by side, objects of one in their order.
 
-    Raises Stopped at the first failure, after it has told what is written and what is not.
+    Raises Ended at the first failure, after it has told what is written and what is not.
     """
     if telling.dry_run == CLIENT:
         found = [Write(step, step.wanted) for plan in plans for step in plan.steps]
@@ -67,7 +58,7 @@ def write(plans: Sequence[Plan], client: Client, manner: Manner, telling: Tellin
     if failed:
         code = max(_tell_failure(one) for one in failed)
         _tell_rest(under_way, telling)
-        raise Stopped(code, [write for one in under_way for write in one.writes])
+        raise Ended(code)
     return [write for one in under_way for write in one.writes]
 
 

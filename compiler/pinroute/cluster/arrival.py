@@ -5,14 +5,15 @@ that starts meanwhile answers 404 to everybody; so a refused write is taken back
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pinroute.cluster.client import Client
 from pinroute.cluster.comparison import own_fields
 from pinroute.cluster.deployment import Manner, Write
 from pinroute.cluster.failure import ClusterFailure
-from pinroute.cluster.gateways import Gateway, Table, table_of
+from pinroute.cluster.gateways import Gateway, table_of
+from pinroute.cluster.kinds import VIRTUAL_SERVICE
 
 POLL_SECONDS = 0.05
 
@@ -39,8 +40,8 @@ def gate(gateways: Sequence[Gateway], timeout: float) -> Gate:
     return Gate({one: one.refused() for one in gateways}, timeout)
 
 
-def wait(written: Sequence[Write], at: Gate, client: Client, manner: Manner) -> list[Table]:
-    """Wait until every gateway has every table that was written; return those tables.
+def wait(written: Sequence[Write], at: Gate, client: Client, manner: Manner) -> None:
+    """Wait until every gateway has every table that was written.
 
     Raises Refused, after the writes were taken back, NotArrived, or GatewaySilent.
     """
@@ -48,7 +49,7 @@ def wait(written: Sequence[Write], at: Gate, client: Client, manner: Manner) -> 
         table
         for one in written
         if one.after is not None
-        and one.step.what.kind.name == "VirtualService"
+        and _has_routes(one)
         and (table := table_of(one.after)) is not None
     ]
     end = time.monotonic() + at.timeout
@@ -58,7 +59,8 @@ def wait(written: Sequence[Write], at: Gate, client: Client, manner: Manner) -> 
         refusing = [asked for asked, before in at.before.items() if asked.refused() > before]
         if missing and refusing:
             raise Refused(
-                f"gateway {refusing[0].admin} refuses the routes; {_taken_back(written, client, manner)}",
+                f"gateway {refusing[0].admin} refuses the routes; "
+                f"{', '.join(_taken_back(written, client, manner)) or 'nothing was taken back'}",
                 "its log and 'istioctl proxy-status' say why",
             )
         if missing and time.monotonic() > end:
@@ -70,24 +72,27 @@ def wait(written: Sequence[Write], at: Gate, client: Client, manner: Manner) -> 
             )
         if missing:
             time.sleep(POLL_SECONDS)
-    return tables
 
 
-def _taken_back(written: Sequence[Write], client: Client, manner: Manner) -> str:
-    """Undo the writes of routes, and return what was done in words."""
-    told: list[str] = []
+def _has_routes(one: Write) -> bool:
+    return one.step.what.kind.name == VIRTUAL_SERVICE.name
+
+
+def _taken_back(written: Sequence[Write], client: Client, manner: Manner) -> Iterator[str]:
+    """Undo the writes of routes, the last first; yield what became of each in words."""
     for one in reversed(written):
-        if one.step.what.kind.name != "VirtualService" or one.after is None:
+        if not _has_routes(one) or one.after is None or not one.step.changes:
             continue
-        if not one.step.changes:
-            continue
-        if one.step.live is None:
-            client.delete(one.after)
-            told.append(f"{one.step.what.key} was deleted again")
-            continue
-        body = own_fields(one.step.live)
-        version = one.after["metadata"]["resourceVersion"]
-        body["metadata"] = {**body["metadata"], "resourceVersion": version}
-        client.apply(body, manager=manner.manager, force=True)
-        told.append(f"{one.step.what.key} has its rules of before again")
-    return ", ".join(told) or "nothing was taken back"
+        key = one.step.what.key
+        try:
+            if one.step.live is None:
+                client.delete(one.after)
+                yield f"{key} was deleted again"
+                continue
+            body = own_fields(one.step.live)
+            version = one.after["metadata"]["resourceVersion"]
+            body["metadata"] = {**body["metadata"], "resourceVersion": version}
+            client.apply(body, manager=manner.manager, force=True)
+            yield f"{key} has its rules of before again"
+        except ClusterFailure as failure:
+            yield f"{key} could not be taken back: {failure}"

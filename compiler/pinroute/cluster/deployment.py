@@ -6,11 +6,12 @@ state that it was planned for, so that what somebody does in between is a confli
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from pinroute.change.impact import impact_of
 from pinroute.change.model import Impact, Incomparable
+from pinroute.change.serving import identity
 from pinroute.cluster.client import MANAGER, Client
 from pinroute.cluster.comparison import alters, difference, is_applied, own_fields
 from pinroute.cluster.failure import ClusterFailure, Conflict, Denied
@@ -24,7 +25,6 @@ from pinroute.istio.resource import as_list, as_mapping
 from pinroute.spec.digest import digest
 from pinroute.spec.load import load
 from pinroute.spec.nodes import Document
-from pinroute.spec.promotion import promotion_of
 
 CREATED, CONFIGURED, UNCHANGED = "created", "configured", "unchanged"
 PRUNED, DELETED = "pruned", "deleted"
@@ -94,34 +94,13 @@ def plan(compiled: Compiled, view: View, manner: Manner) -> Plan:
     service = steps[len(found.objects) - 1]
     if not any(step.alters for step in steps):
         return Plan(compiled, tuple(steps))
-    findings = standing_against(compiled, service.live, view, manner.permissions)
-    if not manner.permissions.allow_back:
-        findings += _at_once(compiled, steps)
+    live = [step.live for step in steps[: len(found.objects)]]
+    findings = standing_against(compiled, live, view, manner.permissions)
     impact = None
     if service.live is not None and not any(item.code in _NOT_OURS for item in findings):
         impact, wrong = _impact(compiled, service.live, manner.permissions)
         findings += wrong
     return Plan(compiled, tuple(steps), tuple(findings), impact)
-
-
-def _at_once(compiled: Compiled, steps: Sequence[Step]) -> list[Diagnostic]:
-    """Find a promotion by copy that sends users to a place whose model it has just changed."""
-    promotion = promotion_of(compiled.live)
-    models = [one for one in steps if one.what.kind.name == "InferenceService" and one.alters]
-    if promotion is None or promotion.phase or not models:
-        return []
-    document, experiment = compiled.checked.spec
-    path: Path = ("spec", "promotion")
-    return [
-        diagnose(
-            "PIN417",
-            document.span(path),
-            path,
-            stage=promotion.name,
-            object=models[0].what.key,
-            version=experiment.versions[promotion.version - 1].name,
-        )
-    ]
 
 
 _NOT_OURS = frozenset({"PIN401", "PIN403", "PIN412", "PIN413"})
@@ -142,13 +121,12 @@ def _pruned(compiled: Compiled, view: View) -> Iterator[Step]:
 
     Never an InferenceService: it may hold the model that serves everybody.
     """
-    experiment = compiled.checked.spec.experiment
-    own = (experiment.namespace or "default", experiment.name)
+    route, own = compiled.checked.spec.experiment.route, identity(compiled)
     objects = compiled.rendered[0].objects
     wanted = {identity_of(body) for body in objects}
     version = kind_of(objects[-1]).version
     for kind in (kind_of(objects[-1]), DESTINATION_RULE._replace(version=version)):
-        for body in view.all_of(kind, (experiment.route.namespace, own[0])):
+        for body in view.all_of(kind, (route.namespace, own[0])):
             what = identity_of(body)
             if experiment_of(body) == own and what not in wanted:
                 yield Step(what, body, None, PRUNED)

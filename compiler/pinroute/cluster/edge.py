@@ -12,15 +12,12 @@ from pinroute.cluster.answer import OK, PROBLEM, UNKNOWN, WARNING, Answer
 from pinroute.cluster.gateways import Gateway, GatewaySilent
 from pinroute.cluster.kinds import (
     ENVOY_FILTER,
-    GATEWAY,
     POD,
     REQUEST_AUTHENTICATION,
     Body,
-    Identity,
     identity_of,
-    kind_of,
 )
-from pinroute.cluster.neighbours import gateways_of
+from pinroute.cluster.neighbours import gateways_of, live_gateway
 from pinroute.cluster.view import View
 from pinroute.compilation import Compiled
 from pinroute.istio.regex import full_match, regex_problem
@@ -103,14 +100,9 @@ def _namespaces(compiled: Compiled) -> list[str]:
 
 def _selectors(compiled: Compiled, view: View) -> Iterator[Mapping[str, Any]]:
     """Yield the labels that the pods of each gateway have at least."""
-    version = kind_of(compiled.rendered[0].virtual_service).version
     for key in gateways_of(compiled):
-        if key == MESH:
-            yield {}
-            continue
-        namespace, _, name = key.partition("/")
-        body = view.neighbour(Identity(GATEWAY._replace(version=version), namespace, name))
-        yield as_mapping(as_mapping((body or {}).get("spec")).get("selector"))
+        found = live_gateway(compiled, key, view) if key != MESH else None
+        yield as_mapping(found.spec.get("selector")) if found is not None else {}
 
 
 def _reaches(rule: Body, selectors: Sequence[Mapping[str, Any]]) -> bool:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 
 from pinroute.cluster import reach, upkeep
 from pinroute.cluster.answer import OK, PROBLEM, WARNING, Answer, unseen
+from pinroute.cluster.backends import inference_service_kind
 from pinroute.cluster.case import Case
 from pinroute.cluster.edge import counters, header
-from pinroute.cluster.kinds import DESTINATION_RULE, GATEWAY, Kind, kind_of
+from pinroute.cluster.kinds import DESTINATION_RULE, GATEWAY, kind_of
 from pinroute.cluster.rights import granted
 from pinroute.cluster.view import Unseen
-from pinroute.platforms.naming import api_version
 
 
 def examine(case: Case) -> Iterator[Answer]:
@@ -64,8 +64,7 @@ def _kinds(case: Case) -> Iterator[Answer]:
     if any(body["kind"] == "DestinationRule" for body in case.compiled.rendered[0].objects):
         wanted.append(DESTINATION_RULE._replace(version=route.version))
     if experiment.environment.platform is not None:
-        group, _, version = api_version(experiment.environment.platform).partition("/")
-        wanted.append(Kind(group, version, "InferenceService"))
+        wanted.append(inference_service_kind(experiment.environment.platform))
     missing = [kind for kind in wanted if not case.view.is_served(kind)]
     for kind in missing:
         istio = kind.group == route.group

@@ -17,7 +17,6 @@ from pinroute.cluster.kinds import Body
 from pinroute.istio.envoy import Untranslatable, route_configuration
 from pinroute.istio.envoy_form import camel, plain
 from pinroute.istio.resource import as_list, as_mapping
-from pinroute.spec.digest import digest
 
 _ROUTES = "/config_dump?resource=dynamic_route_configs"
 _STATS = "/stats?format=json&filter="
@@ -101,11 +100,6 @@ class Table(NamedTuple):
     namespace: str
     name: str
     routes: Sequence[dict[str, Any]]
-
-    @property
-    def digest(self) -> str:
-        """What two gateways with the same routes have in common."""
-        return digest(self.routes)
 
     def is_on(self, asked: Gateway) -> bool:
         """Tell whether a gateway has just these routes of the VirtualService, in every host."""

@@ -43,6 +43,7 @@ class Kind(NamedTuple):
         return f"{base}{within}/{self.plural}" + (f"/{quote(name, safe='')}" if name else "")
 
 
+INFERENCE_SERVICE = "InferenceService"  # of which group, the platform says
 GATEWAY = Kind("networking.istio.io", "v1", "Gateway")
 VIRTUAL_SERVICE = Kind("networking.istio.io", "v1", "VirtualService")
 VIRTUAL_SERVICES = tuple(  # in the versions that Istio has served, the newest first

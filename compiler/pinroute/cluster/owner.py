@@ -10,10 +10,7 @@ from typing import NamedTuple
 
 from pinroute.cluster.kinds import Body
 from pinroute.istio.resource import as_list, as_mapping
-
-MANAGED_BY = "app.kubernetes.io/managed-by"
-EXPERIMENT = "pinroute.dev/experiment"
-EXPERIMENT_NAMESPACE = "pinroute.dev/experiment-namespace"
+from pinroute.manifest.objects import EXPERIMENT, EXPERIMENT_NAMESPACE, MANAGED_BY
 
 _MANAGERS = {
     "argocd-controller": "Argo CD",
@@ -51,6 +48,12 @@ def experiment_of(body: Body) -> tuple[str, str] | None:
     if labels.get(MANAGED_BY) != "pinroute" or EXPERIMENT not in labels:
         return None
     return str(labels.get(EXPERIMENT_NAMESPACE) or "default"), str(labels[EXPERIMENT])
+
+
+def note_of(body: Body, name: str) -> str:
+    """Return an annotation, empty if there is none."""
+    notes = as_mapping(as_mapping(body.get("metadata")).get("annotations"))
+    return str(notes.get(name) or "")
 
 
 def owners(body: Body) -> list[Owner]:

@@ -4,32 +4,23 @@ from collections.abc import Iterator
 
 from pinroute.cluster.answer import OK, PROBLEM, UNKNOWN, WARNING, Answer
 from pinroute.cluster.case import Case
-from pinroute.cluster.kinds import (
-    GATEWAY,
-    Body,
-    Identity,
-    kind_of,
-)
-from pinroute.cluster.neighbours import around, claimants, gateways_of, joined_at
+from pinroute.cluster.kinds import Body
+from pinroute.cluster.neighbours import around, claimants, gateways_of, joined_at, live_gateway
 from pinroute.cluster.owner import experiment_of
 from pinroute.cluster.status import EDITED, NONE, status_of
-from pinroute.istio.gateway import claimable_hosts
-from pinroute.istio.resource import EVERYWHERE, MESH, as_mapping, virtual_service
-from pinroute.istio.virtualhost import narrower_host
+from pinroute.istio.resource import EVERYWHERE, MESH, virtual_service
 from pinroute.verification import Unprovable
 
 
 def gateways(case: Case) -> Iterator[Answer]:
     """Ask whether the Gateways are there, and serve the hosts to us."""
     route = case.compiled.checked.spec.experiment.route
-    version = kind_of(case.compiled.rendered[0].virtual_service).version
     for key in gateways_of(case.compiled):
         if key == MESH:
             yield Answer("gateway", OK, "mesh: the sidecars of callers route, no Gateway does")
             continue
-        namespace, _, name = key.partition("/")
-        body = case.view.neighbour(Identity(GATEWAY._replace(version=version), namespace, name))
-        if body is None:
+        found = live_gateway(case.compiled, key, case.view)
+        if found is None:
             yield Answer(
                 "gateway",
                 PROBLEM,
@@ -37,18 +28,13 @@ def gateways(case: Case) -> Iterator[Answer]:
                 "create it, or mend spec.route.gateways",
             )
             continue
-        served = claimable_hosts(as_mapping(body.get("spec")), namespace, route.namespace)
-        lost = [
-            host
-            for host in route.hosts
-            if not any(narrower_host(one, host.lower()) for one in served)
-        ]
+        lost = [route.hosts[number] for number in found.unserved]
         if lost:
             yield Answer(
                 "gateway",
                 PROBLEM,
                 f"Gateway {key} does not serve {', '.join(lost)} to namespace {route.namespace}: "
-                f"it has {', '.join(served) or 'nothing for it'}",
+                f"it has {', '.join(found.served) or 'nothing for it'}",
                 "add the host to a server of the Gateway, or mend spec.route.hosts",
             )
         else:
@@ -151,7 +137,7 @@ def claims(case: Case) -> Iterator[Answer]:
     own = f"{case.service.namespace}/{case.service.name}"
     for gateway in gateways_of(case.compiled):
         for host in case.compiled.checked.spec.experiment.route.hosts:
-            order = [one.key for one in claimants(services, gateway, host)]
+            order = [one.key for one in claimants(case.compiled, services, gateway, host)]
             others = [key for key in order if key != own]
             if not others:
                 continue

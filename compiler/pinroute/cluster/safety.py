@@ -1,22 +1,37 @@
 """What stands against a write, found before it: every reason at once, at its place in the spec."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
 from pinroute.change.model import LOST, Impact, moved
-from pinroute.cluster.kinds import GATEWAY, Body, Identity, Kind, identity_of, kind_of
-from pinroute.cluster.owner import experiment_of, owners
+from pinroute.change.outcome import Destination
+from pinroute.change.serving import identity
+from pinroute.cluster.backends import (
+    ABSENT,
+    UNKNOWN,
+    UNREADY,
+    inference_service_kind,
+    inference_state,
+    service_of,
+    service_state,
+)
+from pinroute.cluster.kinds import INFERENCE_SERVICE, Body, Identity, identity_of
+from pinroute.cluster.neighbours import claimants, gateways_of, live_gateway, others
+from pinroute.cluster.owner import experiment_of, note_of, owners
 from pinroute.cluster.view import Unseen, View
 from pinroute.compilation import Compiled
-from pinroute.diagnostics import Diagnostic, Path, Severity, Span, diagnose
-from pinroute.istio.gateway import claimable_hosts
-from pinroute.istio.resource import MESH, as_list, as_mapping, gateway_key, virtual_service
-from pinroute.istio.virtualhost import narrower_host
-from pinroute.platforms.naming import api_version
+from pinroute.diagnostics import Diagnostic, Path, Severity, diagnose
+from pinroute.istio.resource import MESH, full_host
+from pinroute.manifest.objects import EPOCH, STAGE
+from pinroute.platforms.address import address
+from pinroute.spec.meaning import stage_names
+from pinroute.spec.model import Version
+from pinroute.spec.promotion import promotion_of
 from pinroute.stages.parts import Part
+from pinroute.stages.plan import step_plan
+from pinroute.stages.refusal import refusals
 
-EPOCH = "pinroute.dev/epoch"
 _SERVICE_PATH: Path = ("spec", "route", "virtualService")
 
 
@@ -31,20 +46,27 @@ class Permissions(NamedTuple):
 
 
 def standing_against(
-    compiled: Compiled, live: Body | None, view: View, allowed: Permissions
+    compiled: Compiled, live: Sequence[Body | None], view: View, allowed: Permissions
 ) -> list[Diagnostic]:
-    """Return what stands against writing an experiment's VirtualService.
+    """Return what stands against writing the objects of an experiment.
 
-    `live` is the VirtualService of its name that is there now.
+    `live` are the objects of their names that are there now, the VirtualService last.
     """
     found = list(_compiled_only(compiled))
-    if not found and live is not None:
-        found += _ownership(compiled, live, allowed)
-        found += _age(compiled, live)
+    if not found:
+        found += [
+            finding
+            for body in live
+            if body is not None
+            for finding in _ownership(compiled, body, allowed)
+        ]
+        found += _age(compiled, live[-1]) if live[-1] is not None else ()
     if not found:
         found += _gateways(compiled, view)
         found += _shared_hosts(compiled, view)
         found += _backends(compiled, view, allowed)
+        if live[-1] is not None and not allowed.allow_back:
+            found += _step_of_promotion(compiled, live[-1])
     return found
 
 
@@ -91,92 +113,97 @@ def _compiled_only(compiled: Compiled) -> Iterator[Diagnostic]:
         )
 
 
-def _place(compiled: Compiled) -> tuple[Span, Path]:
-    return compiled.checked.spec.document.span(_SERVICE_PATH), _SERVICE_PATH
-
-
 def _ownership(compiled: Compiled, live: Body, allowed: Permissions) -> Iterator[Diagnostic]:
-    experiment = compiled.checked.spec.experiment
-    own = (experiment.namespace or "default", experiment.name)
-    span, path = _place(compiled)
-    key = identity_of(live).key
+    """Find an object that somebody else looks after; a model is seldom ours, but may be Git's."""
+    path = _SERVICE_PATH
+    span = compiled.checked.spec.document.span(path)
+    what = identity_of(live)
     known = owners(live)
     carried = experiment_of(live)
     git = next((owner for owner in known if owner.syncs_git), None)
     if git is not None and not allowed.override_gitops:
-        yield diagnose("PIN402", span, path, object=key, owner=git.shown)
-    if carried is not None and carried != own:
-        yield diagnose("PIN403", span, path, object=key, other="/".join(carried))
+        yield diagnose("PIN402", span, path, object=what.key, owner=git.shown)
+    if what.kind.name == INFERENCE_SERVICE:
+        return
+    if carried is not None and carried != identity(compiled):
+        yield diagnose("PIN403", span, path, object=what.key, other="/".join(carried))
     elif carried is None and not allowed.adopt:
         who = ", ".join(owner.shown for owner in known) or "nobody that can be told"
-        yield diagnose("PIN401", span, path, object=key, owner=who)
+        yield diagnose("PIN401", span, path, object=what.key, owner=who)
 
 
 def _age(compiled: Compiled, live: Body) -> Iterator[Diagnostic]:
-    notes = as_mapping(as_mapping(live.get("metadata")).get("annotations"))
-    epoch, own = str(notes.get(EPOCH) or ""), compiled.checked.spec.experiment.generation
+    epoch, own = note_of(live, EPOCH), compiled.checked.spec.experiment.generation
     if epoch.isdecimal() and int(epoch) > own:
         path: Path = ("spec", "generation")
         span = compiled.checked.spec.document.span(path)
         yield diagnose("PIN404", span, path, live=epoch, own=own)
 
 
+def _step_of_promotion(compiled: Compiled, live: Body) -> list[Diagnostic]:
+    """Find a step of a promotion in which users fall back, from the stage that is live.
+
+    What places serve is not seen in rules: the baseline's place may still have its old model.
+    """
+    spec, manifests = compiled.checked.spec, compiled.checked.manifests
+    before = stage_names(spec.experiment).get(note_of(live, STAGE))
+    if before is None or promotion_of(compiled.live) is None:
+        return []
+    return refusals(spec, step_plan(spec.experiment, manifests, before, compiled.live))
+
+
 def _gateways(compiled: Compiled, view: View) -> Iterator[Diagnostic]:
     """Find gateways that are absent, or do not listen for a host."""
     document, experiment = compiled.checked.spec
     route = experiment.route
-    for index, name in enumerate(route.gateways):
-        key = gateway_key(name, route.namespace)
-        if key == MESH:
-            continue
-        namespace, _, short = key.partition("/")
-        kind = _same_version(compiled, GATEWAY)
+    for index, key in enumerate(gateways_of(compiled)):
         try:
-            gateway = view.neighbour(Identity(kind, namespace, short))
+            gateway = live_gateway(compiled, key, view) if key != MESH else None
         except Unseen:
             continue
-        path: Path = ("spec", "route", "gateways", index)
         if gateway is None:
-            yield diagnose("PIN405", document.span(path), path, gateway=key)
+            path: Path = ("spec", "route", "gateways", index)
+            if key != MESH:
+                yield diagnose("PIN405", document.span(path), path, gateway=key)
             continue
-        served = claimable_hosts(as_mapping(gateway.get("spec")), namespace, route.namespace)
-        for number, host in enumerate(route.hosts):
-            if not any(narrower_host(one, host.lower()) for one in served):
-                path = ("spec", "route", "hosts", number)
-                listed = ", ".join(served) or f"nothing that namespace {route.namespace} may claim"
-                yield diagnose(
-                    "PIN406", document.span(path), path, host=host, gateway=key, served=listed
-                )
-
-
-def _same_version(compiled: Compiled, kind: Kind) -> Kind:
-    """Return a kind of Istio in the API version that the spec's environment has."""
-    return kind._replace(version=kind_of(compiled.rendered[0].virtual_service).version)
+        for number in gateway.unserved:
+            path = ("spec", "route", "hosts", number)
+            yield diagnose(
+                "PIN406",
+                document.span(path),
+                path,
+                host=route.hosts[number],
+                gateway=key,
+                served=", ".join(gateway.served)
+                or f"nothing that namespace {route.namespace} may claim",
+            )
 
 
 def _shared_hosts(compiled: Compiled, view: View) -> Iterator[Diagnostic]:
     """Name the VirtualServices whose rules are joined with ours, or win over them in the mesh."""
-    document = compiled.checked.spec.document
-    wanted = compiled.rendered[0].virtual_service
-    own = virtual_service(0, wanted)
-    namespaces = (own.namespace, *(key.partition("/")[0] for key in own.gateways if key != MESH))
-    for body in view.all_of(kind_of(wanted), namespaces):
-        other = virtual_service(0, body)
-        if other.key == own.key:
-            continue
-        shared = [host for host in own.hosts if host in other.hosts]
-        where = [gateway for gateway in own.gateways if gateway in other.gateways]
-        if shared and where:
-            path: Path = ("spec", "route", "hosts", own.hosts.index(shared[0]))
-            yield diagnose(
-                "PIN409",
-                document.span(path),
-                path,
-                host=shared[0],
-                gateway=where[0],
-                other=other.key,
-                created=other.created,
-            )
+    document, experiment = compiled.checked.spec
+    if experiment.route.delegate:
+        return
+    services = others(compiled, view)
+    told: set[str] = set()
+    for number, host in enumerate(experiment.route.hosts):
+        full = full_host(
+            host, experiment.route.namespace, experiment.environment.cluster_domain
+        ).lower()
+        for gateway in gateways_of(compiled):
+            for other in claimants(compiled, services, gateway, full):
+                if full in other.hosts and other.key not in told:
+                    told.add(other.key)
+                    path: Path = ("spec", "route", "hosts", number)
+                    yield diagnose(
+                        "PIN409",
+                        document.span(path),
+                        path,
+                        host=full,
+                        gateway=gateway,
+                        other=other.key,
+                        created=other.created,
+                    )
 
 
 def _backends(compiled: Compiled, view: View, allowed: Permissions) -> Iterator[Diagnostic]:
@@ -191,65 +218,31 @@ def _backends(compiled: Compiled, view: View, allowed: Permissions) -> Iterator[
     for index, version in enumerate(experiment.versions):
         if version.name not in used:
             continue
-        path: Path = ("spec", "versions", index)
-        problem = _inference_problem(compiled, index, view) if version.inference_service else None
-        if version.service is not None:
-            problem = _service_problem(compiled, index, view)
-        if problem is not None:
-            code, what = problem
-            found = diagnose(
-                code, document.span((*path, "name")), path, version=version.name, object=what
-            )
+        try:
+            what, state = _backend(compiled, version, view)
+        except Unseen:
+            continue
+        if state in _CODES:
+            path: Path = ("spec", "versions", index)
+            where = document.span((*path, "name"))
+            found = diagnose(_CODES[state], where, path, version=version.name, object=what)
             yield found._replace(severity=Severity.WARNING) if allowed.allow_unready else found
 
 
-_Problem = tuple[str, str] | None
+_CODES = {ABSENT: "PIN407", UNREADY: "PIN408"}
 
 
-def _inference_problem(compiled: Compiled, index: int, view: View) -> _Problem:
+def _backend(compiled: Compiled, version: Version, view: View) -> tuple[str, str]:
+    """Return the object behind a version, and its state; raises Unseen."""
     experiment = compiled.checked.spec.experiment
-    service = experiment.versions[index].inference_service
-    platform = experiment.environment.platform
-    if service is None or platform is None:
-        return None
-    group, _, version = api_version(platform).partition("/")
-    what = Identity(Kind(group, version, "InferenceService"), service.namespace, service.name)
-    try:
-        body = view.neighbour(what)
-    except Unseen:
-        return None
-    if body is None:
-        return "PIN407", what.key
-    return None if is_ready(body) else ("PIN408", what.key)
-
-
-def is_ready(body: Body) -> bool:
-    """Tell whether an InferenceService is Ready as it was last written."""
-    status = as_mapping(body.get("status"))
-    generation = as_mapping(body.get("metadata")).get("generation")
-    observed = status.get("observedGeneration", generation)  # KFServing does not tell
-    conditions = [as_mapping(one) for one in as_list(status.get("conditions"))]
-    ready = any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
-    return ready and observed == generation
-
-
-def _service_problem(compiled: Compiled, index: int, view: View) -> _Problem:
-    experiment = compiled.checked.spec.experiment
-    service = experiment.versions[index].service
-    if service is None:
-        return None
-    domain = f".svc.{experiment.environment.cluster_domain}"
-    name, _, namespace = service.host.lower().removesuffix(domain).partition(".")
-    if "." in service.host and not service.host.lower().endswith(domain):
-        return None  # a host outside: a ServiceEntry of somebody
-    namespace = namespace or experiment.route.namespace
-    what = f"Service {namespace}/{name}"
-    try:
-        body = view.service(namespace, name)
-        if body is None:
-            return "PIN407", what
-        if as_mapping(body.get("spec")).get("type") == "ExternalName":
-            return None
-        return None if view.has_endpoint(namespace, name) else ("PIN408", what)
-    except Unseen:
-        return None
+    model, platform = version.inference_service, experiment.environment.platform
+    if model is not None and platform is not None:
+        what = Identity(inference_service_kind(platform), model.namespace, model.name)
+        return what.key, inference_state(what, view)
+    where = address(version, experiment.environment, experiment.route.namespace)
+    place = Destination(where.host, where.port, where.subset or "", "")
+    found = service_of(place, experiment.environment.cluster_domain)
+    if found is None:
+        return str(place), UNKNOWN  # outside of the cluster: a ServiceEntry of somebody
+    namespace, name = found
+    return f"Service {namespace}/{name}", service_state(namespace, name, view)

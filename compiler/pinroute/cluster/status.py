@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from pinroute.change.model import Incomparable
-from pinroute.change.serving import Serving, serving
+from pinroute.change.serving import Serving, identity, serving
 from pinroute.change.shares import VERSION_HEADER, Shares, shares_of
 from pinroute.cluster.backends import Backend, backend_of
 from pinroute.cluster.deployment import document_of
 from pinroute.cluster.kinds import Body, Identity, identity_of
-from pinroute.cluster.owner import Owner, experiment_of, managers, owners
+from pinroute.cluster.owner import Owner, experiment_of, managers, note_of, owners
 from pinroute.cluster.view import View
 from pinroute.compilation import Compiled
 from pinroute.istio.resource import CLUSTER_DOMAIN, as_list, as_mapping, virtual_service
-from pinroute.manifest.objects import PREFIX
+from pinroute.manifest.objects import EPOCH, STAGE, TABLE_DIGEST
 from pinroute.spec.digest import digest
 
 NONE, EDITED, OTHER, UNKNOWN = "none", "edited", "other", "unknown"
@@ -44,19 +44,19 @@ class Status(NamedTuple):
 def status_of(live: Body, view: View, compiled: Compiled | None = None) -> Status:
     """Return how a live VirtualService stands, compared with its spec if that is given."""
     metadata = as_mapping(live.get("metadata"))
-    notes = as_mapping(metadata.get("annotations"))
     what = identity_of(live)
     shares, problem = _shares(live, compiled)
     domain = CLUSTER_DOMAIN
     if compiled is not None:
         domain = compiled.checked.spec.experiment.environment.cluster_domain
+    named = identity(compiled) if compiled is not None else (what.namespace, what.name)
     places = shares.places if shares is not None else {}
     return Status(
         what,
-        experiment_of(live) or _named(compiled) or (what.namespace, what.name),
+        experiment_of(live) or named,
         live,
-        str(notes.get(f"{PREFIX}/stage") or ""),
-        str(notes.get(f"{PREFIX}/epoch") or ""),
+        note_of(live, STAGE),
+        note_of(live, EPOCH),
         shares,
         problem,
         {
@@ -72,15 +72,7 @@ def status_of(live: Body, view: View, compiled: Compiled | None = None) -> Statu
 
 def absent(compiled: Compiled, what: Identity) -> Status:
     """Return the status of an experiment that is not in the cluster."""
-    found = _named(compiled) or (what.namespace, what.name)
-    return Status(what, found, None, drift=OTHER, spec_stage=compiled.stages[0].name)
-
-
-def _named(compiled: Compiled | None) -> tuple[str, str] | None:
-    if compiled is None:
-        return None
-    experiment = compiled.checked.spec.experiment
-    return experiment.namespace or "default", experiment.name
+    return Status(what, identity(compiled), None, drift=OTHER, spec_stage=compiled.stages[0].name)
 
 
 def _shares(live: Body, compiled: Compiled | None) -> tuple[Shares | None, str]:
@@ -97,9 +89,8 @@ def _shares(live: Body, compiled: Compiled | None) -> tuple[Shares | None, str]:
 
 def drift_of(live: Body, compiled: Compiled | None) -> str:
     """Return whether live rules are what was written, and what the spec says."""
-    notes = as_mapping(as_mapping(live.get("metadata")).get("annotations"))
     rules = as_list(as_mapping(live.get("spec")).get("http"))
-    written = str(notes.get(f"{PREFIX}/table-digest") or "")
+    written = note_of(live, TABLE_DIGEST)
     edited = bool(written) and digest(rules) != written
     if compiled is None:
         return EDITED if edited else NONE if written else UNKNOWN

@@ -12,7 +12,7 @@ AT_A_TIME = 30.0  # seconds until a watch is begun anew
 MOST_FAILURES = 5  # connections in a row that bring nothing
 
 
-class Chosen(NamedTuple):
+class Followed(NamedTuple):
     """Which objects: a kind, in a namespace or in all, with these labels."""
 
     kind: Kind
@@ -22,7 +22,7 @@ class Chosen(NamedTuple):
 
 def follow(
     client: Client,
-    chosen: Chosen,
+    followed: Followed,
     seconds: float | None = None,
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
@@ -33,13 +33,13 @@ def follow(
     the connection is lost several times in a row.
     """
     end = now() + seconds if seconds is not None else None
-    there, version = _read(client, chosen)
+    there, version = _read(client, followed)
     yield list(there.values())
     failures = 0
     while end is None or now() < end:
         left = AT_A_TIME if end is None else min(AT_A_TIME, end - now())
         try:
-            for change in client.changes(*chosen, version, left):
+            for change in client.changes(*followed, version, left):
                 failures = 0
                 version = change.version or version
                 if change.body is None:
@@ -52,7 +52,7 @@ def follow(
                 yield list(there.values())
             failures = 0
         except Expired:
-            there, version = _read(client, chosen)
+            there, version = _read(client, followed)
         except (Unreachable, TimedOut, ServerFailed):
             failures += 1
             if failures == MOST_FAILURES:
@@ -61,6 +61,6 @@ def follow(
         yield list(there.values())
 
 
-def _read(client: Client, chosen: Chosen) -> tuple[dict[Identity, Body], str]:
-    items, version = client.state(*chosen)
+def _read(client: Client, followed: Followed) -> tuple[dict[Identity, Body], str]:
+    items, version = client.state(*followed)
     return {identity_of(body): body for body in items}, version

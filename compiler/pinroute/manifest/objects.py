@@ -13,7 +13,14 @@ from pinroute.spec.resolve import ALPHABETS
 JsonObject = dict[str, Any]
 
 PREFIX = "pinroute.dev"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+EXPERIMENT = f"{PREFIX}/experiment"
+EXPERIMENT_NAMESPACE = f"{PREFIX}/experiment-namespace"
+STAGE = f"{PREFIX}/stage"
 USER_HASH = f"{PREFIX}/user-hash"
+TABLE_DIGEST = f"{PREFIX}/table-digest"
+SPEC_DIGEST = f"{PREFIX}/spec-digest"
+EPOCH = f"{PREFIX}/epoch"
 KEPT_WHEN_PRUNED = {
     "argocd.argoproj.io/sync-options": "Prune=false",
     "kustomize.toolkit.fluxcd.io/prune": "disabled",
@@ -25,9 +32,9 @@ def labels(experiment: Experiment) -> JsonObject:
     if not experiment.output.labels:
         return {}
     return {
-        "app.kubernetes.io/managed-by": "pinroute",
-        f"{PREFIX}/experiment": experiment.name,
-        f"{PREFIX}/experiment-namespace": experiment.namespace or "default",
+        MANAGED_BY: "pinroute",
+        EXPERIMENT: experiment.name,
+        EXPERIMENT_NAMESPACE: experiment.namespace or "default",
     }
 
 
@@ -62,11 +69,11 @@ def annotations(experiment: Experiment, stage: str, table: str, spec: str) -> Js
     if not experiment.output.labels:
         return {}
     return {
-        f"{PREFIX}/stage": stage,
+        STAGE: stage,
         USER_HASH: user_hash_text(experiment.user_hash),
-        f"{PREFIX}/table-digest": table,
-        f"{PREFIX}/spec-digest": spec,
-        f"{PREFIX}/epoch": str(experiment.generation),
+        TABLE_DIGEST: table,
+        SPEC_DIGEST: spec,
+        EPOCH: str(experiment.generation),
     }
 
 
