@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from pinroute.cluster import access as access_room
-from pinroute.cluster.access import Access, connect
-from pinroute.cluster.failure import Unconfigured
-from pinroute.cluster.kinds import SERVICE
+from pinroute.cluster.api import access as access_room
+from pinroute.cluster.api.access import Access, connect
+from pinroute.cluster.api.failure import Unconfigured
+from pinroute.cluster.api.kinds import SERVICE
 from servers.process import free_ports
 
 from .conftest import Ran, Shop

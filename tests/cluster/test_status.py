@@ -16,7 +16,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from pinroute.cluster.upkeep import SERIES_OF_A_GROUP
+from pinroute.cluster.doctor.upkeep import SERIES_OF_A_GROUP
 from pinroute.local.backend import Backends
 from servers.gateway import Ingress, ingress
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from pinroute.cluster import credentials as room
-from pinroute.cluster.credentials import TokenFile, credentials
-from pinroute.cluster.failure import Unconfigured
-from pinroute.cluster.kubeconfig import Entry, Login
-from pinroute.cluster.transport import Server, Transport, goes_direct, proxy_of
+from pinroute.cluster.api import credentials as room
+from pinroute.cluster.api.credentials import TokenFile, credentials
+from pinroute.cluster.api.failure import Unconfigured
+from pinroute.cluster.api.kubeconfig import Entry, Login
+from pinroute.cluster.api.transport import Server, Transport, goes_direct, proxy_of
 
 SERVER = Server("https://10.0.0.1:6443", "cluster 'tests'")
 

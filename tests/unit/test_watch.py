@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from pinroute.cluster.client import Change, Client, State
-from pinroute.cluster.failure import Expired, Forbidden, ServerFailed, Unreachable
-from pinroute.cluster.kinds import VIRTUAL_SERVICE
-from pinroute.cluster.watch import MOST_FAILURES, Followed, follow
+from pinroute.cluster.api.client import Change, Client, State
+from pinroute.cluster.api.failure import Expired, Forbidden, ServerFailed, Unreachable
+from pinroute.cluster.api.kinds import VIRTUAL_SERVICE
+from pinroute.cluster.api.watch import MOST_FAILURES, Followed, follow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,10 +16,10 @@ from pinroute.cli.planning import NOTHING_WRITTEN, digest_of_plans, plans_or_exi
 from pinroute.cli.report import exit_code
 from pinroute.cli.terminal import err
 from pinroute.cli.writing import NONE, Telling, write
+from pinroute.cluster.api.client import Client
+from pinroute.cluster.api.failure import ClusterFailure
 from pinroute.cluster.arrival import gate, wait
-from pinroute.cluster.client import Client
 from pinroute.cluster.deployment import Manner, Plan
-from pinroute.cluster.failure import ClusterFailure
 from pinroute.cluster.gateways import Gateway
 from pinroute.cluster.view import View
 from pinroute.compilation import Compiled

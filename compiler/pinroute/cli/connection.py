@@ -12,8 +12,8 @@ from pinroute.cli.terminal import RED, colours, err, styled
 from pinroute.compilation import Compiled
 
 if TYPE_CHECKING:
-    from pinroute.cluster.client import Client
-    from pinroute.cluster.failure import ClusterFailure
+    from pinroute.cluster.api.client import Client
+    from pinroute.cluster.api.failure import ClusterFailure
     from pinroute.cluster.gateways import Gateway
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -132,7 +132,7 @@ def _is_selected(compiled: Compiled, selector: Selector | None) -> bool:
 def connected(chosen: Chosen) -> "Client":
     """Return the way to the cluster; nothing is sent yet."""
     try:
-        from pinroute.cluster.access import Access, connect
+        from pinroute.cluster.api.access import Access, connect
     except ModuleNotFoundError as error:
         raise _not_installed(error) from None
     timeout = duration("--request-timeout", chosen.request_timeout)
@@ -167,7 +167,7 @@ def gateways_at(urls: Sequence[str]) -> "list[Gateway]":
 
 def namespace_of(chosen: Chosen) -> str:
     """Return the namespace that -n names, else that of the context."""
-    from pinroute.cluster.access import Access, namespace
+    from pinroute.cluster.api.access import Access, namespace
 
     return chosen.namespace or namespace(Access(chosen.kubeconfig, chosen.context))
 
@@ -201,7 +201,7 @@ def tell(failure: "ClusterFailure") -> Exit:
 
 def failure_code(failure: "ClusterFailure") -> Exit:
     """Return the exit code of a failure."""
-    from pinroute.cluster.failure import Unconfigured
+    from pinroute.cluster.api.failure import Unconfigured
 
     if isinstance(failure, Unconfigured):
         return Exit.USAGE

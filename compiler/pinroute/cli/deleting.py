@@ -8,10 +8,10 @@ from pinroute.cli.exits import Exit
 from pinroute.cli.planning import NOTHING_WRITTEN, plans, plans_or_exit
 from pinroute.cli.terminal import err
 from pinroute.cli.writing import Telling, write
-from pinroute.cluster.client import Client
+from pinroute.cluster.api.client import Client
+from pinroute.cluster.api.failure import ClusterFailure
 from pinroute.cluster.deployment import Manner, Plan
 from pinroute.cluster.ending import Ending, ending
-from pinroute.cluster.failure import ClusterFailure
 from pinroute.cluster.view import View
 from pinroute.compilation import Compiled
 

@@ -15,7 +15,7 @@ def run(*, field_manager: str, prune: bool, **options: Any) -> int:
     """Show what would change; the parameters are those of the command."""
     chosen = chosen_of(options)
     found = experiments(chosen)
-    from pinroute.cluster.failure import ClusterFailure
+    from pinroute.cluster.api.failure import ClusterFailure
 
     try:
         return _diff(chosen, found, field_manager, prune)
@@ -27,9 +27,9 @@ def _diff(chosen: Chosen, found: list[Compiled], field_manager: str, prune: bool
     client = connected(chosen)
     from pinroute.cli.planning import digest_of_plans, plans, say
     from pinroute.cli.workers import side_by_side
-    from pinroute.cluster.access import CONNECTIONS
+    from pinroute.cluster.api.access import CONNECTIONS
+    from pinroute.cluster.api.failure import Denied
     from pinroute.cluster.deployment import Manner, Step, refusal, shown
-    from pinroute.cluster.failure import Denied
     from pinroute.cluster.view import View
 
     # As with kubectl, a diff shows what a forced write would do: conflicts are apply's.

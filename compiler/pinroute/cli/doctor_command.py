@@ -23,7 +23,7 @@ from pinroute.cli.terminal import out
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pinroute.cluster.answer import Answer
+    from pinroute.cluster.doctor.answer import Answer
     from pinroute.cluster.gateways import Gateway
     from pinroute.compilation import Compiled
 
@@ -72,7 +72,7 @@ def command(use: str | None, gateways: tuple[str, ...], output: str, **choice: A
         items.setdefault(name, []).append(answer)
     if output == "json":
         out(_json(items))
-    from pinroute.cluster.answer import PROBLEM
+    from pinroute.cluster.doctor.answer import PROBLEM
 
     bad = any(answer.state == PROBLEM for answers in items.values() for answer in answers)
     return Exit.NO if bad else Exit.OK
@@ -86,10 +86,10 @@ def _answers(
     A cluster that fails is an answer, and the last.
     """
     from pinroute.change.serving import identity
-    from pinroute.cluster.answer import PROBLEM, Answer
-    from pinroute.cluster.case import Case
-    from pinroute.cluster.examination import examine
-    from pinroute.cluster.failure import ClusterFailure
+    from pinroute.cluster.api.failure import ClusterFailure
+    from pinroute.cluster.doctor.answer import PROBLEM, Answer
+    from pinroute.cluster.doctor.case import Case
+    from pinroute.cluster.doctor.examination import examine
     from pinroute.cluster.view import View
 
     names = ["/".join(identity(one)) for one in found]

@@ -19,12 +19,12 @@ from pinroute.cli.inputs import SUFFIXES
 from pinroute.cli.terminal import err, out
 
 if TYPE_CHECKING:
-    from pinroute.cluster.client import Client
+    from pinroute.cluster.api.client import Client
+    from pinroute.cluster.api.kinds import Body
+    from pinroute.cluster.api.watch import Followed
     from pinroute.cluster.gateways import Gateway
-    from pinroute.cluster.kinds import Body
     from pinroute.cluster.status import Status
     from pinroute.cluster.view import View
-    from pinroute.cluster.watch import Followed
     from pinroute.compilation import Compiled
 
 
@@ -65,7 +65,7 @@ def status(chosen: Chosen, asked: Asked) -> int:
         raise Misuse("-A and -n contradict each other")
     if asked.timeout is not None and not asked.watch:
         raise Misuse("--timeout is how long -w watches")
-    from pinroute.cluster.failure import ClusterFailure
+    from pinroute.cluster.api.failure import ClusterFailure
 
     try:
         client = connected(chosen)
@@ -81,8 +81,8 @@ def _of_specs(
     found: "Sequence[Compiled]", client: "Client", gateways: "Sequence[Gateway]", asked: Asked
 ) -> int:
     from pinroute.cli.workers import side_by_side
-    from pinroute.cluster.access import CONNECTIONS
-    from pinroute.cluster.kinds import identity_of
+    from pinroute.cluster.api.access import CONNECTIONS
+    from pinroute.cluster.api.kinds import identity_of
     from pinroute.cluster.status import absent, status_of
     from pinroute.cluster.view import View
 
@@ -101,9 +101,9 @@ def _of_specs(
 def _of_cluster(
     chosen: Chosen, client: "Client", gateways: "Sequence[Gateway]", asked: Asked
 ) -> int:
-    from pinroute.cluster.kinds import VIRTUAL_SERVICES
+    from pinroute.cluster.api.kinds import VIRTUAL_SERVICES
+    from pinroute.cluster.api.watch import Followed
     from pinroute.cluster.view import View
-    from pinroute.cluster.watch import Followed
     from pinroute.manifest.objects import EXPERIMENT, MANAGED_BY
 
     namespace = None if asked.everywhere else namespace_of(chosen)
@@ -135,7 +135,7 @@ def _of_cluster(
 
 def _statuses(bodies: "Sequence[Body]", view: "View") -> "list[Status]":
     from pinroute.cli.workers import side_by_side
-    from pinroute.cluster.access import CONNECTIONS
+    from pinroute.cluster.api.access import CONNECTIONS
     from pinroute.cluster.status import status_of
 
     found = side_by_side(lambda body: status_of(body, view), bodies, CONNECTIONS) if bodies else []
@@ -151,7 +151,7 @@ def _watch(
 ) -> int:
     """Print all, then each that changes; what is gone is told once."""
     from pinroute.cli.status_report import Columns, gone, row
-    from pinroute.cluster.watch import follow
+    from pinroute.cluster.api.watch import follow
 
     if asked.output == "json":
         raise Misuse("-w prints lines: -o json is for one look")
@@ -186,8 +186,8 @@ class _Looked:
         """Return the statuses of VirtualServices; what may not be read is told once."""
         from time import monotonic
 
+        from pinroute.cluster.api.watch import AT_A_TIME
         from pinroute.cluster.view import View
-        from pinroute.cluster.watch import AT_A_TIME
 
         if monotonic() - self._all >= AT_A_TIME:
             self._known, self._all = {}, monotonic()

@@ -9,10 +9,10 @@ from pinroute.cli.impact_report import as_text as impact_text
 from pinroute.cli.report import loud, text
 from pinroute.cli.terminal import colours, err
 from pinroute.cli.workers import side_by_side
-from pinroute.cluster.access import CONNECTIONS
+from pinroute.cluster.api.access import CONNECTIONS
+from pinroute.cluster.api.failure import ClusterFailure
+from pinroute.cluster.api.kinds import kind_of
 from pinroute.cluster.deployment import Manner, Plan, plan
-from pinroute.cluster.failure import ClusterFailure
-from pinroute.cluster.kinds import kind_of
 from pinroute.cluster.view import View
 from pinroute.compilation import Compiled
 from pinroute.diagnostics import Diagnostic

@@ -11,12 +11,12 @@ from pinroute.compilation import Compiled
 from pinroute.verification import Unprovable, verify
 
 if TYPE_CHECKING:
-    from pinroute.cluster.client import Client
+    from pinroute.cluster.api.client import Client
 
 
 def against_cluster(compiled: Compiled, connection: Mapping[str, Any], output: str) -> int:
     """Prove the live VirtualService of an experiment, and what gateways make of it."""
-    from pinroute.cluster.failure import ClusterFailure
+    from pinroute.cluster.api.failure import ClusterFailure
 
     experiment = compiled.checked.spec.experiment
     chosen = Chosen(**connection)
@@ -32,8 +32,8 @@ def against_cluster(compiled: Compiled, connection: Mapping[str, Any], output: s
 
 
 def _verify(compiled: Compiled, client: "Client", output: str) -> int:
+    from pinroute.cluster.api.kinds import identity_of
     from pinroute.cluster.deployment import document_of
-    from pinroute.cluster.kinds import identity_of
     from pinroute.cluster.neighbours import joined_at
     from pinroute.cluster.view import View
 

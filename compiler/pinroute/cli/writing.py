@@ -9,10 +9,10 @@ from pinroute.cli.exits import Ended, Exit
 from pinroute.cli.report import text
 from pinroute.cli.terminal import drop_output, err, out
 from pinroute.cli.workers import Workers
-from pinroute.cluster.access import CONNECTIONS
-from pinroute.cluster.client import Client
+from pinroute.cluster.api.access import CONNECTIONS
+from pinroute.cluster.api.client import Client
+from pinroute.cluster.api.failure import ClusterFailure, Denied
 from pinroute.cluster.deployment import Manner, Plan, Step, Write, carry_out, refusal
-from pinroute.cluster.failure import ClusterFailure, Denied
 
 CLIENT, SERVER, NONE = "client", "server", "none"
 _SUFFIX = {CLIENT: " (dry run)", SERVER: " (server dry run)", NONE: ""}

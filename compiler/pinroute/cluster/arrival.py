@@ -8,12 +8,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pinroute.cluster.client import Client
+from pinroute.cluster.api.client import Client
+from pinroute.cluster.api.failure import ClusterFailure
+from pinroute.cluster.api.kinds import VIRTUAL_SERVICE
 from pinroute.cluster.comparison import own_fields
 from pinroute.cluster.deployment import Manner, Write
-from pinroute.cluster.failure import ClusterFailure
 from pinroute.cluster.gateways import Gateway, table_of
-from pinroute.cluster.kinds import VIRTUAL_SERVICE
 
 POLL_SECONDS = 0.05
 

@@ -7,7 +7,7 @@ of KFServing, that one says whether it is ready.
 from typing import NamedTuple
 
 from pinroute.change.outcome import Destination
-from pinroute.cluster.kinds import INFERENCE_SERVICE, Body, Identity, Kind
+from pinroute.cluster.api.kinds import INFERENCE_SERVICE, Body, Identity, Kind
 from pinroute.cluster.view import Unseen, View
 from pinroute.istio.resource import as_list, as_mapping
 from pinroute.platforms.naming import api_version, inference_service_of

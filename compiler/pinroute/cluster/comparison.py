@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from pinroute.cluster.kinds import Body, identity_of
+from pinroute.cluster.api.kinds import Body, identity_of
 from pinroute.istio.resource import as_list, as_mapping
 from pinroute.manifest.dump import dump
 

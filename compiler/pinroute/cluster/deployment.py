@@ -12,10 +12,10 @@ from typing import NamedTuple
 from pinroute.change.impact import impact_of
 from pinroute.change.model import Impact, Incomparable
 from pinroute.change.serving import identity
-from pinroute.cluster.client import MANAGER, Client
+from pinroute.cluster.api.client import MANAGER, Client
+from pinroute.cluster.api.failure import ClusterFailure, Conflict, Denied
+from pinroute.cluster.api.kinds import DESTINATION_RULE, Body, Identity, identity_of, kind_of
 from pinroute.cluster.comparison import alters, difference, is_applied, own_fields
-from pinroute.cluster.failure import ClusterFailure, Conflict, Denied
-from pinroute.cluster.kinds import DESTINATION_RULE, Body, Identity, identity_of, kind_of
 from pinroute.cluster.owner import experiment_of
 from pinroute.cluster.safety import Permissions, about_users, standing_against
 from pinroute.cluster.view import View

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from pinroute.change.serving import identity
+from pinroute.cluster.api.kinds import INFERENCE_SERVICE
 from pinroute.cluster.deployment import DELETED, Plan, Step
-from pinroute.cluster.kinds import INFERENCE_SERVICE
 from pinroute.cluster.neighbours import claimants, gateways_of, others, successors
 from pinroute.cluster.owner import experiment_of
 from pinroute.cluster.view import View

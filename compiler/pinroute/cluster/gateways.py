@@ -12,8 +12,8 @@ from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from pinroute.cluster.failure import ClusterFailure
-from pinroute.cluster.kinds import Body
+from pinroute.cluster.api.failure import ClusterFailure
+from pinroute.cluster.api.kinds import Body
 from pinroute.istio.envoy import Untranslatable, route_configuration
 from pinroute.istio.envoy_form import camel, plain
 from pinroute.istio.resource import as_list, as_mapping

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from pinroute.cluster.kinds import GATEWAY, Body, Identity, identity_of, kind_of
+from pinroute.cluster.api.kinds import GATEWAY, Body, Identity, identity_of, kind_of
 from pinroute.cluster.view import View
 from pinroute.compilation import Compiled
 from pinroute.istio.cover import takes_everything

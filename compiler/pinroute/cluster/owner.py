@@ -8,7 +8,7 @@ the API server keeps. Sources: Argo CD "Resource Tracking", Flux "Kustomization"
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pinroute.cluster.kinds import Body
+from pinroute.cluster.api.kinds import Body
 from pinroute.istio.resource import as_list, as_mapping
 from pinroute.manifest.objects import EXPERIMENT, EXPERIMENT_NAMESPACE, MANAGED_BY
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from pinroute.change.model import LOST, Impact, moved
 from pinroute.change.outcome import Destination
 from pinroute.change.serving import identity
+from pinroute.cluster.api.kinds import INFERENCE_SERVICE, Body, Identity, identity_of
 from pinroute.cluster.backends import (
     ABSENT,
     UNKNOWN,
@@ -16,7 +17,6 @@ from pinroute.cluster.backends import (
     service_of,
     service_state,
 )
-from pinroute.cluster.kinds import INFERENCE_SERVICE, Body, Identity, identity_of
 from pinroute.cluster.neighbours import claimants, gateways_of, live_gateway, others
 from pinroute.cluster.owner import experiment_of, note_of, owners
 from pinroute.cluster.view import Unseen, View

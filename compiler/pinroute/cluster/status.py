@@ -6,9 +6,9 @@ from typing import NamedTuple
 from pinroute.change.model import Incomparable
 from pinroute.change.serving import Serving, identity, serving
 from pinroute.change.shares import VERSION_HEADER, Shares, shares_of
+from pinroute.cluster.api.kinds import Body, Identity, identity_of
 from pinroute.cluster.backends import Backend, backend_of
 from pinroute.cluster.deployment import document_of
-from pinroute.cluster.kinds import Body, Identity, identity_of
 from pinroute.cluster.owner import Owner, experiment_of, managers, note_of, owners
 from pinroute.cluster.view import View
 from pinroute.compilation import Compiled

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from pinroute.cluster.client import Client
-from pinroute.cluster.failure import Forbidden, NotInstalled
-from pinroute.cluster.kinds import ENDPOINT_SLICE, SERVICE, Body, Identity, Kind, identity_of
+from pinroute.cluster.api.client import Client
+from pinroute.cluster.api.failure import Forbidden, NotInstalled
+from pinroute.cluster.api.kinds import ENDPOINT_SLICE, SERVICE, Body, Identity, Kind, identity_of
 
 T = TypeVar("T")
 SERVICE_NAME = "kubernetes.io/service-name"

@@ -7,11 +7,12 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from pinroute.cluster.client import Client
-from pinroute.cluster.credentials import Credentials, TokenFile, credentials
-from pinroute.cluster.failure import Unconfigured
-from pinroute.cluster.kubeconfig import Entry, kubeconfig
-from pinroute.cluster.transport import CONNECTIONS, Server, Transport
+from pinroute.cluster.api.client import Client
+from pinroute.cluster.api.credentials import Credentials, TokenFile, credentials
+from pinroute.cluster.api.exchange import Exchange
+from pinroute.cluster.api.failure import Unconfigured
+from pinroute.cluster.api.kubeconfig import Entry, kubeconfig
+from pinroute.cluster.api.transport import CONNECTIONS, Server, Transport
 
 __all__ = ["CONNECTIONS", "Access", "connect", "namespace"]
 
@@ -37,7 +38,7 @@ def connect(access: Access) -> Client:
     else:
         login = kubeconfig(named or [_default()]).login(access.context or None)
         server, who = _server(login.cluster), credentials(login)
-    return Client(Transport(server), who, access.timeout)
+    return Client(Exchange(Transport(server), who, access.timeout))
 
 
 def _default() -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from pinroute.cluster.failure import Unconfigured
+from pinroute.cluster.api.failure import Unconfigured
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pinroute.cluster.failure import Unconfigured
+from pinroute.cluster.api.failure import Unconfigured
 from pinroute.diagnostics.nearest import did_you_mean
 
 _LISTS = {"clusters": "cluster", "users": "user", "contexts": "context"}

@@ -2,8 +2,8 @@
 
 import re
 
-from pinroute.cluster.failure import ClusterFailure, TimedOut, Unreachable, Untrusted
-from pinroute.cluster.transport import Server
+from pinroute.cluster.api.failure import ClusterFailure, TimedOut, Unreachable, Untrusted
+from pinroute.cluster.api.transport import Server
 
 
 def silence(error: Exception, server: Server, timeout: float | None) -> ClusterFailure:

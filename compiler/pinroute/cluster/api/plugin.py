@@ -11,8 +11,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from pinroute.cluster.failure import Unconfigured, Ungranted
-from pinroute.cluster.kubeconfig import Entry, Login
+from pinroute.cluster.api.failure import Unconfigured, Ungranted
+from pinroute.cluster.api.kubeconfig import Entry, Login
 
 _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 _EXTENSION = "client.authentication.k8s.io/exec"

@@ -8,15 +8,15 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pinroute.cluster.answer import OK, PROBLEM, UNKNOWN, WARNING, Answer
-from pinroute.cluster.gateways import Gateway, GatewaySilent
-from pinroute.cluster.kinds import (
+from pinroute.cluster.api.kinds import (
     ENVOY_FILTER,
     POD,
     REQUEST_AUTHENTICATION,
     Body,
     identity_of,
 )
+from pinroute.cluster.doctor.answer import OK, PROBLEM, UNKNOWN, WARNING, Answer
+from pinroute.cluster.gateways import Gateway, GatewaySilent
 from pinroute.cluster.neighbours import gateways_of, live_gateway
 from pinroute.cluster.view import View
 from pinroute.compilation import Compiled

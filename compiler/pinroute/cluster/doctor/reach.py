@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from pinroute.cluster.answer import OK, PROBLEM, UNKNOWN, WARNING, Answer
-from pinroute.cluster.case import Case
-from pinroute.cluster.kinds import Body
+from pinroute.cluster.api.kinds import Body
+from pinroute.cluster.doctor.answer import OK, PROBLEM, UNKNOWN, WARNING, Answer
+from pinroute.cluster.doctor.case import Case
 from pinroute.cluster.neighbours import around, claimants, gateways_of, joined_at, live_gateway
 from pinroute.cluster.owner import experiment_of
 from pinroute.cluster.status import EDITED, NONE, status_of

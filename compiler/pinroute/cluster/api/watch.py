@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from pinroute.cluster.client import FIRST_PAUSE, LONGEST_PAUSE, Client
-from pinroute.cluster.failure import Expired, ServerFailed, TimedOut, Unreachable
-from pinroute.cluster.kinds import Body, Identity, Kind, identity_of
+from pinroute.cluster.api.client import Client
+from pinroute.cluster.api.exchange import FIRST_PAUSE, LONGEST_PAUSE
+from pinroute.cluster.api.failure import Expired, ServerFailed, TimedOut, Unreachable
+from pinroute.cluster.api.kinds import Body, Identity, Kind, identity_of
 
 AT_A_TIME = 30.0  # seconds until a watch is begun anew
 MOST_FAILURES = 5  # connections in a row that bring nothing

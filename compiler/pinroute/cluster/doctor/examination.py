@@ -5,12 +5,12 @@ Nothing is written. What may not be read is unknown, and is said.
 
 from collections.abc import Callable, Iterator
 
-from pinroute.cluster import reach, upkeep
-from pinroute.cluster.answer import OK, PROBLEM, WARNING, Answer, unseen
+from pinroute.cluster.api.kinds import DESTINATION_RULE, GATEWAY, kind_of
 from pinroute.cluster.backends import inference_service_kind
-from pinroute.cluster.case import Case
-from pinroute.cluster.edge import counters, header
-from pinroute.cluster.kinds import DESTINATION_RULE, GATEWAY, kind_of
+from pinroute.cluster.doctor import reach, upkeep
+from pinroute.cluster.doctor.answer import OK, PROBLEM, WARNING, Answer, unseen
+from pinroute.cluster.doctor.case import Case
+from pinroute.cluster.doctor.edge import counters, header
 from pinroute.cluster.rights import granted
 from pinroute.cluster.view import Unseen
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pinroute.cluster.client import Client
+from pinroute.cluster.api.client import Client
+from pinroute.cluster.api.kinds import Body, Identity, identity_of
 from pinroute.cluster.gateways import Gateway
-from pinroute.cluster.kinds import Body, Identity, identity_of
 from pinroute.cluster.view import View
 from pinroute.compilation import Compiled
 

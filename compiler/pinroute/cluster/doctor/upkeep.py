@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from pinroute.cluster.answer import OK, PROBLEM, UNKNOWN, WARNING, Answer
+from pinroute.cluster.api.kinds import SERVICE, identity_of
 from pinroute.cluster.backends import READY, backend_of
 from pinroute.cluster.backends import UNKNOWN as NOT_KNOWN
-from pinroute.cluster.case import Case
-from pinroute.cluster.kinds import SERVICE, identity_of
+from pinroute.cluster.doctor.answer import OK, PROBLEM, UNKNOWN, WARNING, Answer
+from pinroute.cluster.doctor.case import Case
 from pinroute.cluster.neighbours import gateways_of
 from pinroute.cluster.owner import experiment_of, owners
 from pinroute.istio.emit import match_items

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pinroute.cluster.failure import Unconfigured
-from pinroute.cluster.kubeconfig import Entry, Login
+from pinroute.cluster.api.failure import Unconfigured
+from pinroute.cluster.api.kubeconfig import Entry, Login
 
 if TYPE_CHECKING:
-    from pinroute.cluster.plugin import Granted
+    from pinroute.cluster.api.plugin import Granted
 
 Headers = tuple[tuple[str, str], ...]  # a name may come more than once
 Certificate = tuple[bytes, bytes]  # in PEM, and its key
@@ -109,7 +109,7 @@ class Plugin:
 
     def _current(self) -> str:
         if self._granted is None or self._granted.has_expired:
-            from pinroute.cluster.plugin import granted
+            from pinroute.cluster.api.plugin import granted
 
             self._granted = granted(self._login, self._user)
         return bearer(self.shown, self._granted.token) if self._granted.token else ""

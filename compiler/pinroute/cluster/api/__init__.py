@@ -1,0 +1,1 @@
+"""The API server: found, trusted, asked, and understood when it says no."""

@@ -1,0 +1,1 @@
+"""What `doctor` asks of a cluster: can an experiment work there?"""
