@@ -21,31 +21,10 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from servers.access import KUBECTL  # noqa: E402 - the tests' own package
 from servers.cluster import Cluster, cluster  # noqa: E402
+from servers.objects import GATEWAY, documents, service  # noqa: E402
 
 PINROUTE = str(Path(sys.executable).with_name("pinroute"))
 OURS, THEIRS = "bench-pinroute", "bench-kubectl"
-OBJECTS = """
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: public, namespace: istio-system}
-spec:
-  selector: {istio: ingressgateway}
-  servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: ["*"]}]
-"""
-BACKEND = """
----
-apiVersion: v1
-kind: Service
-metadata: {name: NAME, namespace: NAMESPACE}
-spec: {ports: [{port: 80}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: NAME, namespace: NAMESPACE, labels: {kubernetes.io/service-name: NAME}}
-addressType: IPv4
-ports: [{port: 80}]
-endpoints: [{addresses: [10.1.2.3]}]
-"""
 SPEC = """
 apiVersion: pinroute.dev/v1alpha1
 kind: AffinityExperiment
@@ -84,12 +63,11 @@ def timed(running: Cluster, words: Sequence[str | Path]) -> float:
 def prepare(running: Cluster) -> None:
     """Create what the experiments need."""
     running.namespace(OURS, THEIRS)
-    backends = "".join(
-        BACKEND.replace("NAMESPACE", namespace).replace("NAME", name)
-        for namespace in (OURS, THEIRS)
-        for name in ("app-v1", "app-v2")
+    backends = (
+        service(namespace, name) for namespace in (OURS, THEIRS) for name in ("app-v1", "app-v2")
     )
-    running.kubectl("apply", "--server-side", "-f", "-", stdin=OBJECTS + backends)
+    text = documents(GATEWAY, *backends)
+    running.kubectl("apply", "--server-side", "-f", "-", stdin=text)
 
 
 def written(folder: Path, namespace: str, prefix: str, count: int) -> Path:

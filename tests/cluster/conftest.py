@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from servers.objects import GATEWAY, documents, service
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -21,14 +23,6 @@ if TYPE_CHECKING:
     from servers.cluster import Cluster
 
 NUMBERS = itertools.count(1)
-GATEWAY = """
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: public, namespace: istio-system}
-spec:
-  selector: {istio: ingressgateway}
-  servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: ["*"]}]
-"""
 SPEC = """
 apiVersion: pinroute.dev/v1alpha1
 kind: AffinityExperiment
@@ -46,28 +40,6 @@ spec:
   - {name: control, version: v1, prefixes: ["111"]}
   - {name: treatment, version: v2, prefixes: ["101"]}
 """
-
-
-def service(namespace: str, name: str, *, ready: bool = True) -> str:
-    """Return a Service with one endpoint: no pod is behind it, and nobody asks it."""
-    metadata = {"name": name, "namespace": namespace}
-    pieces = [
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": metadata,
-            "spec": {"ports": [{"port": 80}]},
-        },
-        {
-            "apiVersion": "discovery.k8s.io/v1",
-            "kind": "EndpointSlice",
-            "metadata": {**metadata, "labels": {"kubernetes.io/service-name": name}},
-            "addressType": "IPv4",
-            "ports": [{"port": 80}],
-            "endpoints": [{"addresses": ["10.1.2.3"], "conditions": {"ready": ready}}],
-        },
-    ]
-    return "\n---\n".join(json.dumps(piece) for piece in pieces)
 
 
 @dataclass(frozen=True)
@@ -140,7 +112,7 @@ def shop(cluster: Cluster, tmp_path: Path) -> Iterator[Shop]:
     cluster.namespace(namespace)
     found = Shop(cluster, namespace, tmp_path)
     found.create(GATEWAY)
-    found.create("\n---\n".join(service(namespace, name) for name in ("app-v1", "app-v2")))
+    found.create(documents(*(service(namespace, name) for name in ("app-v1", "app-v2"))))
     found.write()
     yield found
     cluster.kubectl("delete", "virtualservice", "--all", "-n", namespace)

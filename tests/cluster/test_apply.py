@@ -5,7 +5,9 @@ import time
 
 import pytest
 
-from .conftest import Shop, service
+from servers.objects import service
+
+from .conftest import Shop
 from .inference import models
 
 APPLY = ("apply", "-f", "experiment.yaml")

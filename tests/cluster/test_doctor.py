@@ -6,16 +6,19 @@ import json
 import re
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
 import yaml
 
 from servers.gateway import ingress
+from servers.objects import GATEWAY, service
 
-from .conftest import GATEWAY, Shop, service
 from .inference import KFSERVING, KSERVE, create, install
+
+if TYPE_CHECKING:
+    from .conftest import Shop
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "schemas/cli/examination.schema.json").read_text("utf-8"))
@@ -163,7 +166,7 @@ spec:
 
 def test_who_makes_the_hash(shop: Shop) -> None:
     assert answers(shop)["hash header"][0][0] == "unknown"
-    rule = {
+    rule: dict[str, Any] = {
         "apiVersion": "security.istio.io/v1",
         "kind": "RequestAuthentication",
         "metadata": {"name": "tokens", "namespace": "istio-system"},
@@ -185,7 +188,7 @@ def test_who_makes_the_hash(shop: Shop) -> None:
         shop.write()
         [(state, detail)] = answers(shop)["hash header"]
         assert (state, "overwrites header userhash" in detail) == ("ok", True)
-        rule["spec"]["selector"] = {"matchLabels": {"app": "other"}}  # type: ignore[index]
+        rule["spec"]["selector"] = {"matchLabels": {"app": "other"}}
         shop.create(json.dumps(rule))
         assert answers(shop)["hash header"][0][0] == "unknown"
         shop.write(

@@ -292,8 +292,11 @@ def test_what_somebody_creates_meanwhile_is_not_overwritten(shop: Shop, proxy: P
         "spec": {"hosts": ["a.example.com"], "http": [{"redirect": {"uri": "/"}}]},
     }
     words = ("create", "-f", "-")
-    before = lambda: shop.cluster.kubectl(*words, stdin=json.dumps(body))  # noqa: E731
-    proxy.faults.append(Fault("PATCH", before=before))
+
+    def create() -> None:
+        shop.cluster.kubectl(*words, stdin=json.dumps(body))
+
+    proxy.faults.append(Fault("PATCH", before=create))
     found = shop.run(*APPLY, "--force-conflicts", "--adopt", as_=proxy.access)
     assert (found.code, found.out) == (3, "")
     assert "fields are managed by somebody else" in found.err

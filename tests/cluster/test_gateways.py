@@ -7,6 +7,7 @@ import pytest
 
 from servers.cluster import Cluster
 from servers.gateway import Ingress, ingress
+from servers.objects import GATEWAY
 
 from .conftest import Shop
 
@@ -15,8 +16,6 @@ APPLY = ("apply", "-f", "experiment.yaml")
 
 @pytest.fixture(scope="module")
 def envoys(cluster: Cluster) -> Iterator[tuple[Ingress, Ingress]]:
-    from .conftest import GATEWAY
-
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=GATEWAY)
     with ingress(cluster, {}) as one, ingress(cluster, {}) as two:
         yield one, two

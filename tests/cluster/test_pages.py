@@ -14,8 +14,7 @@ import pytest
 import yaml
 
 from pinroute.cluster.rights import rights_of
-
-from .conftest import GATEWAY, service
+from servers.objects import GATEWAY, documents, service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,11 +36,8 @@ def environment(cluster: Cluster) -> Iterator[dict[str, str]]:
     """The namespace of the pages, with backends: what pinroute and kubectl need to work in it."""
     cluster.namespace(NAMESPACE)
     objects = [GATEWAY]
-    objects += [
-        service(NAMESPACE, name).replace('"port": 80}', '"port": 8080}')
-        for name in ("checkout-v1", "checkout-v2")
-    ]
-    cluster.kubectl("apply", "--server-side", "-f", "-", stdin="\n---\n".join(objects))
+    objects += [service(NAMESPACE, name, port=8080) for name in ("checkout-v1", "checkout-v2")]
+    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=documents(*objects))
     yield {
         **os.environ,
         **cluster.environment,

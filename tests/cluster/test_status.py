@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
@@ -19,9 +20,12 @@ import pytest
 from pinroute.cluster.doctor.upkeep import SERIES_OF_A_GROUP
 from pinroute.local.backend import Backends
 from servers.gateway import Ingress, ingress
+from servers.objects import GATEWAY, service
 
-from .conftest import GATEWAY, Shop, service
 from .inference import KFSERVING, KSERVE, create, install
+
+if TYPE_CHECKING:
+    from .conftest import Shop
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "schemas/cli/status.schema.json").read_text("utf-8"))
@@ -42,7 +46,7 @@ LONGER = (
 )
 
 
-def items(shop: Shop, *words: str) -> list[dict[str, object]]:
+def items(shop: Shop, *words: str) -> list[dict[str, Any]]:
     found = shop.run("status", *words, "-o", "json")
     assert found.code == 0, found.err
     body = json.loads(found.out)
@@ -84,7 +88,7 @@ def test_a_hash_of_hex_digits_is_no_binary_one(shop: Shop) -> None:
     shop.run(*APPLY)
     [found] = items(shop, "-n", shop.namespace)
     assert found["assumed"] is False
-    assert found["routes"][0]["shares"] == [  # type: ignore[index]
+    assert found["routes"][0]["shares"] == [
         {"version": "v1", "share": 0.9375},
         {"version": "v2", "share": 0.0625},
     ]
@@ -167,7 +171,7 @@ def test_inference_services_of_both_groups(
         [found] = items(shop, *words)
         states = {
             one["name"]: [(place["object"], place["state"]) for place in one["backends"]]
-            for one in found["versions"]  # type: ignore[attr-defined]
+            for one in found["versions"]
         }
         assert states == {
             "v1": [(f"InferenceService {shop.namespace}/flowers", "ready")],

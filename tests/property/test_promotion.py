@@ -161,7 +161,7 @@ def answer(service: Json, models: dict[str, Json], value: str | None) -> str:
                 found = re.match(r"app-(\d)", host)
                 if found is not None:
                     return f"v{found[1]}"
-                name, namespace = re.match(r"([a-z-]+)\.(ns-\d)", host).groups()  # type: ignore[union-attr]
+                [(name, namespace)] = re.findall(r"^([a-z-]+)\.(ns-\d)", host)
                 spec = models[namespace]
                 # The Service of a transformer is there with a transformer only, and takes all.
                 assert ("transformer" in spec) == ("transformer" in name), (host, spec)

@@ -7,6 +7,8 @@ number of Cobra's: 4 is that file names do not fit here. Source: "kubectl plugin
 
 import sys
 
+from pinroute.cli.terminal import out
+
 _FILES, _NO_FILES = 0, 4
 
 
@@ -20,6 +22,6 @@ def main() -> None:
     found = ShellComplete(root, {}, "pinroute", COMPLETE).get_completions(words[:-1], words[-1])
     choices = [item for item in found if item.type == "plain"]
     for item in choices:
-        print(f"{item.value}\t{item.help}" if item.help else item.value)  # noqa: T201
+        out(f"{item.value}\t{item.help}\n" if item.help else f"{item.value}\n")
     # A word that is no option and no choice is the name of a file, for most commands.
-    print(f":{_NO_FILES if choices else _FILES}")  # noqa: T201
+    out(f":{_NO_FILES if choices else _FILES}\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ ERRORS = Metric("error-rate", Kind.PROPORTION)
 SHARES = {"v1": 0.5, "v2": 0.5}
 
 
-def plan(**changes: object) -> Plan:
+def plan(**changes: Any) -> Plan:
     """Return a plan with one candidate, one reward and one guardrail."""
     found = Plan(
         control="v1",
@@ -53,7 +53,7 @@ def plan(**changes: object) -> Plan:
         guardrails=(Guardrail("error-rate", Direction.LOW, 0.2),),
         shares=SHARES,
     )
-    return replace(found, **changes)  # type: ignore[arg-type]
+    return replace(found, **changes)
 
 
 ONLY_REWARD = plan(guardrails=(), metrics=(ENGAGED,))
@@ -77,7 +77,7 @@ def look(
     elapsed: float | None = None,
     requests: float = 1.0,
     seed: int = 1,
-    **changes: object,
+    **changes: Any,
 ) -> Look:
     """Return a look at which the candidate has a relative effect on both metrics."""
     at = number or 1
@@ -96,7 +96,7 @@ def look(
         metrics,
         {"v1": v1.denominators, candidate: v2.denominators},
     )
-    return replace(found, **changes)  # type: ignore[arg-type]
+    return replace(found, **changes)
 
 
 def with_metric(one: Look, name: str, arms: Mapping[str, Observation]) -> Look:
