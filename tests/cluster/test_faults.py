@@ -467,6 +467,7 @@ def test_interrupted_in_a_write_waits_for_its_end(shop: Shop, proxy: Proxy) -> N
     proxy.faults.append(Fault("PATCH", names[1], reply=None, before=lambda: _pause(proxy)))
     running = begun(shop, "apply", "-f", "many", as_=proxy.access)
     assert proxy.hanging.wait(30)
+    until("the others are written", lambda: len(there(shop)) == 2)
     running.send_signal(signal.SIGINT)
     assert running.stderr is not None
     assert "waiting for the write that is under way" in running.stderr.readline()

@@ -13,12 +13,14 @@ import time
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import jsonschema
 import pytest
 
-from pinroute.cluster.doctor.upkeep import SERIES_OF_A_GROUP
 from pinroute.local.backend import Backends
+from pinroute.manifest.observability import Gateways, scrape_config, series
+from pinroute.manifest.relabelling import HISTOGRAM
 from servers.gateway import Ingress, ingress
 from servers.objects import GATEWAY, service
 
@@ -201,7 +203,7 @@ def test_requests_without_a_hash_are_counted_at_the_gateway(shop: Shop) -> None:
             assert line[7] == "25.0000% of 4"
             [found] = items(shop, *words[1:])
             assert found["noHash"] == {"requests": 1, "total": 4}
-            assert series(gateway, "control") == SERIES_OF_A_GROUP
+            assert scraped(gateway, "control") == series(1, HISTOGRAM).least
     silent = shop.run(*words)
     assert silent.code == 3
     assert "does not answer as Envoy's" in silent.err
@@ -228,10 +230,11 @@ def test_an_admin_interface_that_is_none(shop: Shop, answer: bytes) -> None:
     assert f"the admin interface {url} of a gateway does not answer as Envoy's" in found.err
 
 
-def series(gateway: Ingress, group: str) -> int:
-    """Return how many series Prometheus gets of a group that was used, after Envoy's next flush."""
+def scraped(gateway: Ingress, group: str) -> int:
+    """Return how many series of a group that was used are kept, after Envoy's next flush."""
     time.sleep(6)
-    url = f"http://127.0.0.1:{gateway.admin}/stats/prometheus"
+    [filtered] = scrape_config(Gateways("istio-system", {}), [], HISTOGRAM)["params"]["filter"]
+    url = f"http://127.0.0.1:{gateway.admin}/stats/prometheus?{urlencode({'filter': filtered})}"
     with urllib.request.urlopen(url, timeout=10) as answer:
         lines = answer.read().decode().splitlines()
     return sum(1 for line in lines if re.match(rf"envoy_vhost_.*_route_pin_\w+_{group}_", line))

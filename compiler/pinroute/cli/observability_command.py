@@ -10,6 +10,7 @@ from pinroute.cli.group import SETTINGS
 from pinroute.cli.inputs import read_sources
 from pinroute.cli.options import input_options
 from pinroute.cli.report import dumped
+from pinroute.cli.selector import selector_of
 from pinroute.cli.table import columns
 from pinroute.cli.terminal import err, out
 from pinroute.compilation import Compiled
@@ -135,14 +136,12 @@ class Piece(NamedTuple):
 
 
 def _labels(selector: str) -> dict[str, str]:
-    """Return the labels of a selector in kubectl's form; only equality is understood."""
+    """Return the labels of a selector; a PodMonitor and a scrape take equality alone."""
     found: dict[str, str] = {}
-    for term in selector.split(","):
-        name, equals, value = term.strip().partition("=")
-        value = value.removeprefix("=")
-        if not equals or not name or set(name + value) & set("!()= "):
+    for term in selector_of(selector).terms:
+        if term.is_negated or term.values is None or len(term.values) != 1:
             raise click.UsageError(f"-l {selector!r}: write it as 'name=value,name=value'")
-        found[name] = value
+        (found[term.key],) = term.values
     return found
 
 

@@ -45,8 +45,8 @@ def spread(work: Callable[[Iterator[int]], T], shares: int, processes: int) -> t
 
     `work` is given numbers of shares, one after the other while there are some left; its
     result is plain data, small. There are at most 2,000 shares: any pipe holds their
-    numbers. Where no other process can be had, this one does all. Raises Interrupted where one ended before it had sent all that it found. No process
-    is left behind, whatever happens.
+    numbers. Where no other process can be had, this one does all. Raises Interrupted where
+    one ended before it had sent all that it found. No process is left behind, whatever happens.
     """
     try:
         queue, inlet = os.pipe()

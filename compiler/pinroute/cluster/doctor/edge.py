@@ -26,8 +26,8 @@ from pinroute.istio.resource import MESH, as_list, as_mapping
 ROOT_NAMESPACE = "istio-system"  # unless the mesh configuration names another
 PROXY_CONFIG = "proxy.istio.io/config"
 _MATCHER = (
-    "annotate the gateway's pods with proxy.istio.io/config: proxyStatsMatcher with "
-    r"inclusionRegexps ['vhost\..*\.route\.pin_.*'], or ask a pod with --gateway-admin"
+    "'pinroute observability' prints the annotation of the gateway's pods; or ask a pod with "
+    "--gateway-admin"
 )
 
 

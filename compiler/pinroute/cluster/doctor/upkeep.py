@@ -9,11 +9,9 @@ from pinroute.cluster.doctor.answer import OK, PROBLEM, UNKNOWN, WARNING, Answer
 from pinroute.cluster.doctor.case import Case
 from pinroute.cluster.neighbours import gateways_of
 from pinroute.cluster.owner import experiment_of, owners
-from pinroute.istio.emit import match_items
-from pinroute.istio.resource import as_list, as_mapping
+from pinroute.manifest.observability import series
+from pinroute.manifest.relabelling import HISTOGRAM
 from pinroute.platforms.naming import inference_service_of, service_name
-
-SERIES_OF_A_GROUP = 31  # of one statPrefix at /stats/prometheus, once answers with one code came
 
 
 def names(case: Case) -> Iterator[Answer]:
@@ -103,21 +101,20 @@ def ownership(case: Case) -> Iterator[Answer]:
 
 def cost(case: Case) -> Iterator[Answer]:
     """Tell how many routes and series the stage makes."""
-    rules = as_list(case.compiled.rendered[0].virtual_service["spec"]["http"])
-    items = match_items([dict(as_mapping(rule)) for rule in rules])
-    groups = {
-        as_mapping(match).get("statPrefix")
-        for rule in rules
-        for match in as_list(as_mapping(rule).get("match"))
-    } - {None}
+    items = case.compiled.stages[0].routes.items
+    counted = {item.stat_prefix for item in items if item.stat_prefix is not None}
+    found = series(len(counted), HISTOGRAM)
     yield Answer(
         "cost",
         OK,
-        f"{_many(items, 'route')} at {_many(len(gateways_of(case.compiled)), 'gateway')}; about "
-        f"{len(groups) * SERIES_OF_A_GROUP} series of {_many(len(groups), 'group')} in each of "
+        f"{_many(len(items), 'route')} at {_many(len(gateways_of(case.compiled)), 'gateway')}; "
+        f"{found.least} to {found.most} series of {_many(len(counted), 'statPrefix')} in each of "
         "their pods",
     )
 
 
 def _many(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    """Return a number and a noun, in the plural for all but one."""
+    if number == 1:
+        return f"{number} {what}"
+    return f"{number} {what}{'es' if what.endswith('x') else 's'}"
