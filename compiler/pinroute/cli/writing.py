@@ -6,6 +6,7 @@ from concurrent.futures import Future, wait
 from typing import NamedTuple
 
 from pinroute.cli.exits import Ended, Exit
+from pinroute.cli.interrupts import whole
 from pinroute.cli.report import text
 from pinroute.cli.terminal import drop_output, err, out
 from pinroute.cli.workers import Workers
@@ -75,8 +76,9 @@ class _Progress:
     def tell(self, telling: Telling) -> None:
         """Print what was written and was not told so far."""
         for one in self.writes[self._told :]:
-            _tell(telling.line(one.step))
-            self._told += 1
+            with whole():  # told, and known to be
+                _tell(telling.line(one.step))
+                self._told += 1
 
 
 class _Work:
