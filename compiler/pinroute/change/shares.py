@@ -26,7 +26,7 @@ from pinroute.change.serving import Serving
 from pinroute.istio.hashes import TooManyHashes
 from pinroute.istio.read import read_rules
 from pinroute.istio.requests import kinds
-from pinroute.istio.resource import Fields, as_mapping
+from pinroute.istio.resource import Fields, as_mapping, response_value
 from pinroute.manifest.objects import USER_HASH
 from pinroute.spec.resolve import ALPHABETS
 from pinroute.table.measure import Share
@@ -157,18 +157,11 @@ def _versions(fields: Fields, owner: Serving, names: Names, header: str) -> Outc
         return outcome(fields, owner)
     parts: dict[Destination | str, Fraction] = {}
     for entry, part in entries:
-        name = told(entry, fields, header) or names.name(destination(entry, fields, owner))
+        name = response_value(entry, fields, header) or names.name(
+            destination(entry, fields, owner)
+        )
         parts[name] = parts.get(name, Fraction(0)) + part
     return Outcome(tuple(sorted(parts.items(), key=lambda pair: (-pair[1], str(pair[0])))))
-
-
-def told(entry: Fields, fields: Fields, header: str) -> str:
-    """Return the version that the response is told; the destination's wins over the rule's."""
-    for block in (as_mapping(entry.get("headers")), as_mapping(fields.get("headers"))):
-        for name, text in as_mapping(as_mapping(block.get("response")).get("set")).items():
-            if header and str(name).lower() == header.lower():
-                return str(text)
-    return ""
 
 
 def _places(state: Serving, names: Names, header: str) -> Mapping[str, tuple[Destination, ...]]:
@@ -182,4 +175,4 @@ def _each(state: Serving, names: Names, header: str) -> Iterator[tuple[str, Dest
     for rule in read_rules(state.service):
         for entry, _ in weighted(rule.fields):
             where = destination(entry, rule.fields, state)
-            yield told(entry, rule.fields, header) or names.name(where), where
+            yield response_value(entry, rule.fields, header) or names.name(where), where

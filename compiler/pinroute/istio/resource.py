@@ -104,6 +104,19 @@ def gateway_key(name: str, namespace: str) -> str:
     return f"{rest.split('.')[0]}/{short}" if dot else f"{namespace}/{name}"
 
 
+def response_value(entry: Fields, fields: Fields, name: str) -> str:
+    """Return what an entry of `route` sets a response header to, empty if it sets none.
+
+    The destination's wins over the rule's (with several destinations it does not, but then
+    each says what it is).
+    """
+    for block in (as_mapping(entry.get("headers")), as_mapping(fields.get("headers"))):
+        for key, text in as_mapping(as_mapping(block.get("response")).get("set")).items():
+            if name and str(key).lower() == name.lower():
+                return str(text)
+    return ""
+
+
 def as_mapping(value: object) -> Fields:
     """Return an object as it is, and an empty one for anything else."""
     return value if isinstance(value, dict) else {}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from pinroute.istio.resource import as_list, as_mapping, full_host
+from pinroute.istio.resource import as_list, as_mapping, full_host, response_value
 from pinroute.istio.routelist import Action, Item, table_of_items
 from pinroute.platforms.address import Address, address
 from pinroute.spec.model import Body, Experiment, HttpRoute, Version
@@ -110,7 +110,8 @@ def _spots(experiment: Experiment, route: HttpRoute | None) -> Callable[[Action]
             return said[act.outcome]
         if len({spot.place for spot in there}) != 1:
             return Spot(act.outcome, act.outcome)
-        told = _told(act.fields, experiment.output.version_header)
+        entry = as_mapping(next(iter(as_list(act.fields.get("route"))), None))
+        told = response_value(entry, act.fields, experiment.output.version_header)
         known = min(there)
         return known._replace(version=told) if told in names else known
 
@@ -130,11 +131,3 @@ def _address(fields: Body, experiment: Experiment) -> Address:
     authority = next((str(text) for key, text in headers.items() if key.lower() == "host"), None)
     subset = there.get("subset")
     return Address(host, port, None if subset is None else str(subset), authority)
-
-
-def _told(fields: Body, header: str) -> str:
-    """Return the version that a rule tells its clients of."""
-    route = as_list(fields.get("route"))
-    headers = as_mapping(as_mapping(route[0]).get("headers")) if route else {}
-    told = as_mapping(as_mapping(headers.get("response")).get("set"))
-    return str(told.get(header, ""))
