@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from servers.cluster import Cluster
+
+
+def pytest_configure() -> None:
+    # Whoever starts the tests in the background may have interrupts ignored, for children too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
